@@ -1,0 +1,170 @@
+"""Mends for today's PyTorch, applied only where needed.
+
+MMRazor 1.0.0 builds the backend configs of its quantisation at import time
+against interfaces that torch 2 no longer has, so it does not import at all.
+mmengine 0.10.7 cannot read the checkpoints that it writes since torch 2.6
+loads with ``weights_only=True``. :func:`install` puts a finder on
+``sys.meta_path`` that mends each at the moment it is first imported and
+imports nothing itself. Importing :mod:`mmfreekd` does so; ``python -m
+mmfreekd.compat --enable`` does it for every process of an environment, which
+the stock tools of MMRazor need.
+"""
+import argparse
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import logging
+import sys
+import sysconfig
+from pathlib import Path
+
+RAZOR_QUANTIZATION = 'mmrazor.structures.quantization.backend_config'
+MMENGINE_CHECKPOINT = 'mmengine.runner.checkpoint'
+MMENGINE_CONFIG = 'mmengine.config.utils'
+STARTUP_FILE = 'mmfreekd_compat.pth'
+# one line, as a .pth file wants it; silent once mmfreekd is uninstalled
+STARTUP_LINE = ("import importlib.util as u; u.find_spec('mmfreekd') and "
+                "__import__('mmfreekd')\n")
+
+logger = logging.getLogger('mmfreekd')
+
+
+def install() -> None:
+    """Register the finder, once."""
+    if not any(isinstance(f, CompatFinder) for f in sys.meta_path):
+        sys.meta_path.insert(0, CompatFinder())
+    for name, mend in CompatFinder.mends.items():
+        if name in sys.modules:
+            mend(sys.modules[name])
+
+
+def without_quantization(module) -> None:
+    """Fill in for MMRazor's quantisation backends, which torch 2 broke."""
+    names = ('academic', 'native', 'openvino', 'tensorrt')
+    module.BackendConfigs = dict.fromkeys(names)
+    module.__all__ = ['BackendConfigs']
+    logger.info('MMRazor is imported without its quantisation backends, '
+                'which do not exist any more in torch 2')
+
+
+def allow_training_checkpoints(module) -> None:
+    """Let ``torch.load`` read what mmengine's checkpoints hold, no more.
+
+    These are the log history and numpy's scalars and arrays. The files also
+    name ``builtins.getattr``, for four methods of the history; in its place
+    stands :func:`history_statistic`, which returns these and nothing else.
+    """
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+    if not hasattr(torch.serialization, 'add_safe_globals'):
+        return  # before torch 2.5; there weights_only is off by default
+    core = np._core if hasattr(np, '_core') else np.core
+    allowed = [HistoryBuffer, (history_statistic, 'builtins.getattr'),
+               np.ndarray, np.dtype]
+    for package in ('numpy.core', 'numpy._core'):
+        for name in ('scalar', '_reconstruct'):
+            allowed.append((getattr(core.multiarray, name),
+                            f'{package}.multiarray.{name}'))
+    allowed += {type(np.dtype(code)) for code in '?bBhHiIlLqQefd'}
+    torch.serialization.add_safe_globals(allowed)
+
+
+def history_statistic(owner, name: str):
+    """Stand in for ``getattr`` while a checkpoint is read.
+
+    Raises:
+        ValueError: If anything but a statistic of a HistoryBuffer is asked
+            for.
+    """
+    from mmengine.logging import HistoryBuffer
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current',
+                                                  'mean'):
+        raise ValueError(
+            f'a checkpoint asks for {name!r} of {owner!r}: only the '
+            'statistics of mmengine.logging.HistoryBuffer are read from '
+            'files. Do not load this file unless you know who made it')
+    return getattr(owner, name)
+
+
+def know_mmfreekd(module) -> None:
+    """Make ``_base_ = 'mmfreekd::...'`` work in configs."""
+    module.MODULE2PACKAGE['mmfreekd'] = 'mmfreekd'
+
+
+class CompatFinder(importlib.abc.MetaPathFinder):
+    """Mends the modules named in ``mends`` when they are imported."""
+
+    mends = {
+        RAZOR_QUANTIZATION: without_quantization,
+        MMENGINE_CHECKPOINT: allow_training_checkpoints,
+        MMENGINE_CONFIG: know_mmfreekd,
+    }
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in self.mends:
+            return None
+        if name == RAZOR_QUANTIZATION:
+            if torch_major() < 2:
+                return None
+            loader = _MendingLoader(None, self.mends[name])
+            return importlib.machinery.ModuleSpec(name, loader,
+                                                  is_package=True)
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None:
+            spec.loader = _MendingLoader(spec.loader, self.mends[name])
+        return spec
+
+
+class _MendingLoader(importlib.abc.Loader):
+    """Executes a module (or an empty one), then mends it."""
+
+    def __init__(self, loader, mend) -> None:
+        self.loader = loader
+        self.mend = mend
+
+    def create_module(self, spec):
+        return self.loader.create_module(spec) if self.loader else None
+
+    def exec_module(self, module) -> None:
+        if self.loader:
+            self.loader.exec_module(module)
+        self.mend(module)
+
+    def __getattr__(self, name):
+        # what inspect and pkgutil ask of a loader
+        return getattr(self.loader, name)
+
+
+def torch_major() -> int:
+    """The major version of the installed torch, without importing it."""
+    from importlib.metadata import version
+    return int(version('torch').split('.')[0])
+
+
+def startup_path() -> Path:
+    """Where the start-up file of this environment lies."""
+    return Path(sysconfig.get_paths()['purelib']) / STARTUP_FILE
+
+
+def main(args=None) -> None:
+    """Switch the mends on or off for every process of this environment."""
+    parser = argparse.ArgumentParser(
+        prog='python -m mmfreekd.compat', description=main.__doc__)
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument('--enable', action='store_true',
+                        help='apply the mends whenever Python starts here, '
+                        'so that stock MMRazor tools work')
+    choice.add_argument('--disable', action='store_true',
+                        help='take that back')
+    args = parser.parse_args(args)
+    path = startup_path()
+    if args.enable:
+        path.write_text(STARTUP_LINE)
+    elif args.disable:
+        path.unlink(missing_ok=True)
+    print(f'start-up mends are {"on" if path.exists() else "off"} ({path})')
+
+
+if __name__ == '__main__':
+    main()

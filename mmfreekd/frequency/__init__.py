@@ -1,0 +1,23 @@
+"""FreeKD in the order of the paper; needs nothing but PyTorch.
+
+1. :mod:`.bands` names what a wavelet transform returns.
+2. :mod:`.wavelet` takes a feature map into its bands and back.
+3. :mod:`.masks` turns frequency prompts into pixel-wise masks of the bands.
+4. :mod:`.distance` compares two features band by band under those masks.
+
+Convention:
+    Features are ``(N, C, H, W)``. Wavelet levels run from the finest to the
+    coarsest; inside a level the orientations are horizontal, vertical and
+    diagonal detail, as PyWavelets names them (``cH, cV, cD``). Whatever holds
+    one entry per band holds the low band first, then level by level.
+"""
+from .bands import BAND_LAYOUTS, FrequencyBands, band_names, num_bands
+from .distance import frequency_distance
+from .masks import apply_masks, frequency_masks, mask_overlap
+from .wavelet import wavedec2, waverec2
+
+__all__ = [
+    'BAND_LAYOUTS', 'FrequencyBands', 'apply_masks', 'band_names',
+    'frequency_distance', 'frequency_masks', 'mask_overlap', 'num_bands',
+    'wavedec2', 'waverec2'
+]

@@ -1,0 +1,189 @@
+"""Frequency masks: what of each band is worth imitating (section 3.2)."""
+from typing import List, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .bands import FrequencyBands, band_names, num_bands
+from .wavelet import wavedec2
+
+OVERLAP_KINDS = ('jaccard', 'dice')
+
+
+def frequency_masks(x: Tensor,
+                    prompts: Tensor,
+                    levels: int = 3,
+                    band_layout: str = 'subband',
+                    wavelet: str = 'haar') -> List[Tensor]:
+    r"""Turn frequency prompts into masks of a feature's bands (section 3.2).
+
+    .. math:: M_b = \sigma(P_b R_b), \quad R_b = \mathrm{DWT}_b(x)
+
+    The transform acts on space and a prompt on channels, so they commute:
+    the C channels are projected onto the prompts first, and only the result
+    is transformed.
+
+    Args:
+        x (Tensor): The teacher's feature ``(N, C, H, W)``.
+        prompts (Tensor): Frequency prompts ``(B, T, C)``, T of them for each
+            of the B bands.
+        levels (int): Wavelet levels J. Defaults to 3.
+        band_layout (str): ``'subband'``: B = 1 + 3J (the paper);
+            ``'level'``: B = 1 + J, a level's mask made from the sum of its
+            three orientations (the official code). Defaults to 'subband'.
+        wavelet (str): See :func:`wavedec2`. Defaults to 'haar'.
+
+    Returns:
+        list[Tensor]: B masks ``(N, T, h_b, w_b)`` with values in (0, 1), in
+        float32 or wider. Order: low, then from the finest to the coarsest
+        level; inside a level horizontal, vertical, diagonal.
+
+    Raises:
+        ValueError: If the prompts do not fit the feature or the layout.
+
+    Example:
+        >>> masks = frequency_masks(torch.randn(1, 4, 8, 8),
+        ...                         torch.randn(4, 2, 4), levels=1)
+        >>> len(masks), masks[0].shape
+        (4, torch.Size([1, 2, 4, 4]))
+    """
+    bands = num_bands(levels, band_layout)
+    if prompts.dim() != 3 or prompts.size(0) != bands or (
+            prompts.size(2) != x.size(1)):
+        raise ValueError(
+            f'prompts must be (B, T, C) with B = {bands} bands (levels='
+            f'{levels}, band_layout={band_layout!r}) and C = {x.size(1)} '
+            f'channels as the feature has, got {tuple(prompts.shape)}')
+    num_prompts = prompts.size(1)
+    with torch.autocast(x.device.type, enabled=False):
+        x, prompts = full_precision(x), full_precision(prompts)
+        # (N, C, H, W) -> (N, B * T, H, W)
+        projected = F.conv2d(x, prompts.flatten(0, 1)[..., None, None])
+        low, high = wavedec2(projected, levels, wavelet)
+        # (N, B * T, ...) -> (N, B, T, ...)
+        low = low.unflatten(1, (bands, num_prompts))
+        logits = [low[:, 0]]
+        for details in high:
+            details = details.unflatten(1, (bands, num_prompts))
+            band = len(logits)
+            if band_layout == 'level':
+                logits.append(details[:, band].sum(dim=2))
+            else:
+                logits += [details[:, band + i, :, i] for i in range(3)]
+        return [torch.sigmoid(logit) for logit in logits]
+
+
+def apply_masks(bands: FrequencyBands,
+                masks: Sequence[Tensor],
+                band_layout: str = 'subband') -> FrequencyBands:
+    r"""Weigh bands with their masks, summed over the prompts (section 3.2).
+
+    .. math:: \hat R_b = \sum_{i=1}^{T} M_{b,i} \circ R_b
+
+    Args:
+        bands (FrequencyBands): The bands of a feature.
+        masks (list[Tensor]): B masks ``(N, T, h_b, w_b)``, as
+            :func:`frequency_masks` returns them.
+        band_layout (str): The layout of the masks. Defaults to 'subband'.
+
+    Returns:
+        FrequencyBands: Bands of the same shapes.
+
+    Raises:
+        ValueError: If the masks do not fit the bands.
+    """
+    low, *high = mask_per_level(bands, masks, band_layout, 'sum')
+    return FrequencyBands(
+        bands.low * low,
+        tuple(detail * mask for detail, mask in zip(bands.high, high)))
+
+
+def mask_overlap(masks: Sequence[Tensor], kind: str = 'jaccard') -> Tensor:
+    r"""How much the masks of different prompts overlap (section 3.2).
+
+    For two masks a and b of one band, over its pixels:
+
+    .. math::
+        \mathrm{jaccard} = \frac{\sum ab}{\sum a^2 + \sum b^2 - \sum ab},
+        \qquad \mathrm{dice} = \frac{2 \sum ab}{\sum a^2 + \sum b^2}
+
+    Args:
+        masks (list[Tensor]): One ``(N, T, h_b, w_b)`` per band.
+        kind (str): ``'jaccard'`` averages over all T x T pairs, a mask with
+            itself included (the paper); ``'dice'`` over the pairs of
+            different masks (the official code), and is 0 for T = 1.
+            Defaults to 'jaccard'.
+
+    Returns:
+        Tensor: A scalar in [0, 1]: the mean over bands, images and pairs.
+
+    Raises:
+        ValueError: If kind is not known or there is no mask.
+
+    Example:
+        >>> mask_overlap([torch.full((1, 2, 4, 4), .5)])
+        tensor(1.)
+    """
+    if kind not in OVERLAP_KINDS:
+        raise ValueError(f'kind must be one of {OVERLAP_KINDS}, got {kind!r}')
+    if not masks:
+        raise ValueError('masks must hold one tensor per band, got none')
+    return torch.stack([_overlap(mask, kind) for mask in masks]).mean()
+
+
+def _overlap(mask: Tensor, kind: str) -> Tensor:
+    flat = mask.flatten(2)
+    product = flat @ flat.transpose(1, 2)  # (N, T, T): sum of a * b
+    square = product.diagonal(dim1=1, dim2=2)
+    squares = square.unsqueeze(1) + square.unsqueeze(2)
+    if kind == 'jaccard':
+        return (product / (squares - product)).mean()
+    num_prompts = mask.size(1)
+    if num_prompts == 1:
+        return product.sum() * 0
+    pairs = ~torch.eye(num_prompts, dtype=torch.bool, device=mask.device)
+    return (2 * product / squares)[:, pairs].mean()
+
+
+def mask_per_level(bands: FrequencyBands, masks: Sequence[Tensor],
+                   band_layout: str, over_prompts: str) -> List[Tensor]:
+    """Reduce masks over the prompts and group them as the bands are.
+
+    Args:
+        bands (FrequencyBands): The bands that will be masked.
+        masks (list[Tensor]): B masks ``(N, T, h_b, w_b)``.
+        band_layout (str): The layout of the masks.
+        over_prompts (str): ``'sum'`` or ``'mean'`` over the T prompts.
+
+    Returns:
+        list[Tensor]: ``(N, 1, h, w)`` for the low band, then
+        ``(N, 1, 3 or 1, h_j, w_j)`` for each level.
+
+    Raises:
+        ValueError: If the masks do not fit the bands.
+    """
+    shapes = [bands.low.shape[-2:]]
+    repeat = 3 if band_layout == 'subband' else 1
+    for details in bands.high:
+        shapes += [details.shape[-2:]] * repeat
+    names = band_names(bands.levels, band_layout)
+    if len(masks) != len(names):
+        raise ValueError(
+            f'expected {len(names)} masks ({", ".join(names)}), got '
+            f'{len(masks)}: are levels and band_layout those of the prompts?')
+    for name, mask, shape in zip(names, masks, shapes):
+        if mask.dim() != 4 or mask.shape[-2:] != shape:
+            raise ValueError(
+                f'the mask of band {name} must be (N, T, {shape[0]}, '
+                f'{shape[1]}), got {tuple(mask.shape)}')
+    low, *high = [getattr(mask, over_prompts)(dim=1) for mask in masks]
+    # (N, h, w) x repeat -> (N, 1, repeat, h, w)
+    levels = [torch.stack(high[i:i + repeat], dim=1).unsqueeze(1)
+              for i in range(0, len(high), repeat)]
+    return [low.unsqueeze(1), *levels]
+
+
+def full_precision(x: Tensor) -> Tensor:
+    """Half precision to float32; float32 and float64 stay as they are."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
