@@ -1,0 +1,70 @@
+# RepPoints for images of about 96 x 96 pixels, trained from scratch
+norm_cfg = dict(type='BN', requires_grad=True)
+model = dict(
+    type='RepPointsDetector',
+    data_preprocessor=dict(
+        type='DetDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_size_divisor=32),
+    backbone=dict(
+        type='ResNet',
+        depth=18,
+        base_channels=32,
+        stem_channels=32,
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        norm_cfg=norm_cfg,
+        norm_eval=False,
+        style='pytorch'),
+    neck=dict(
+        type='FPN',
+        in_channels=[32, 64, 128, 256],
+        out_channels=64,
+        start_level=1,
+        norm_cfg=norm_cfg,
+        num_outs=3),
+    bbox_head=dict(
+        type='RepPointsHead',
+        num_classes=6,
+        in_channels=64,
+        feat_channels=32,
+        point_feat_channels=32,
+        stacked_convs=2,
+        num_points=9,
+        gradient_mul=0.1,
+        point_strides=[8, 16, 32],
+        point_base_scale=2,
+        norm_cfg=norm_cfg,
+        loss_cls=dict(
+            type='FocalLoss',
+            use_sigmoid=True,
+            gamma=2.0,
+            alpha=0.25,
+            loss_weight=1.0),
+        loss_bbox_init=dict(type='SmoothL1Loss', beta=0.11, loss_weight=0.5),
+        loss_bbox_refine=dict(type='SmoothL1Loss', beta=0.11, loss_weight=1.0),
+        transform_method='moment'),
+    train_cfg=dict(
+        init=dict(
+            assigner=dict(type='PointAssigner', scale=4, pos_num=1),
+            allowed_border=-1,
+            pos_weight=-1,
+            debug=False),
+        refine=dict(
+            assigner=dict(
+                type='MaxIoUAssigner',
+                pos_iou_thr=0.5,
+                neg_iou_thr=0.4,
+                min_pos_iou=0,
+                ignore_iof_thr=-1),
+            allowed_border=-1,
+            pos_weight=-1,
+            debug=False)),
+    test_cfg=dict(
+        nms_pre=1000,
+        min_bbox_size=0,
+        score_thr=0.05,
+        nms=dict(type='nms', iou_threshold=0.5),
+        max_per_img=100))

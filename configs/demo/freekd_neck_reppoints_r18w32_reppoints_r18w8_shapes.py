@@ -1,0 +1,38 @@
+# stage 2 of the detection demo: the student is distilled
+_base_ = './reppoints_r18w8_shapes.py'
+model = dict(
+    _delete_=True,
+    type='mmfreekd.FreeKDDistill',
+    architecture={{_base_.model}},
+    teacher=dict(cfg_path='mmfreekd::demo/reppoints_r18w32_shapes.py'),
+    teacher_ckpt='work_dirs/reppoints_r18w32_shapes/iter_900.pth',
+    distiller=dict(
+        type='mmfreekd.FreeKDDistiller',
+        student_recorders=dict(
+            neck=dict(type='ModuleOutputs', source='neck')),
+        teacher_recorders=dict(
+            neck=dict(type='ModuleOutputs', source='neck')),
+        connectors=dict(
+            align=dict(
+                type='mmfreekd.FeatureAlignConnector',
+                in_channels=64,
+                out_channels=64,
+                num_levels=3)),
+        distill_losses=dict(
+            loss_freekd=dict(
+                type='mmfreekd.FreeKDLoss',
+                channels=64,
+                num_levels=3,
+                prompt_ckpt='work_dirs/prompt_reppoints_r18w32_shapes/'
+                'prompts.pth',
+                loss_weight=1.0)),
+        loss_forward_mappings=dict(
+            loss_freekd=dict(
+                s_feature=dict(
+                    recorder='neck', from_student=True, connector='align'),
+                t_feature=dict(recorder='neck', from_student=False)))))
+custom_hooks = [
+    dict(type='mmfreekd.RandomStateHook'),
+    dict(type='mmfreekd.PlainCheckpointHook'),
+    dict(type='mmfreekd.StudentCheckpointHook')
+]

@@ -1,0 +1,216 @@
+"""Reading checkpoints, strictly, and the file of frequency prompts."""
+import os
+import pickle
+from pathlib import Path
+from typing import Dict, List, Optional
+
+import torch
+from mmengine.runner import CheckpointLoader
+from torch import nn
+
+from .errors import CheckpointError
+from .version import __version__
+
+
+def read_checkpoint(path: str, what: str) -> dict:
+    """Read a checkpoint from a file or URL onto the CPU.
+
+    Args:
+        path (str): Whatever mmengine loads: a file, ``http(s)://``, ...
+        what (str): What it is, for messages, such as ``'teacher_ckpt'``.
+
+    Returns:
+        dict: The checkpoint.
+
+    Raises:
+        CheckpointError: If it is missing or cannot be read.
+    """
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(
+            str(path), map_location='cpu')
+    except FileNotFoundError:
+        raise CheckpointError(
+            f'{what}: there is no file {path!r} (working directory '
+            f'{os.getcwd()}). Give the path of an existing checkpoint')
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise CheckpointError(
+            f'{what}: {path!r} cannot be read as a checkpoint; it is '
+            f'truncated, or no PyTorch file ({error})')
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(
+            f'{what}: {path!r} holds a {type(checkpoint).__name__}, expected '
+            'a dict of weights')
+    return checkpoint
+
+
+def load_strictly(model: nn.Module, path: str, what: str) -> None:
+    """Load weights into a model, all of them and nothing else.
+
+    Args:
+        model (nn.Module): The model.
+        path (str): The checkpoint.
+        what (str): What it is, for messages.
+
+    Raises:
+        CheckpointError: If keys or shapes do not match; lists what is
+            missing, what is left over and what has another shape.
+    """
+    checkpoint = read_checkpoint(path, what)
+    weights = checkpoint.get('state_dict', checkpoint)
+    weights = {k.removeprefix('module.'): v for k, v in weights.items()}
+    own = {k: v.shape for k, v in model.state_dict().items()}
+    reshaped = [
+        f'{k} is {tuple(v.shape)}, expected {tuple(own[k])}'
+        for k, v in weights.items() if k in own and v.shape != own[k]]
+    if not reshaped:
+        missing, left_over = model.load_state_dict(weights, strict=False)
+        missing = [k for k in missing if not k.endswith('num_batches_tracked')]
+    else:
+        missing = [k for k in own if k not in weights]
+        left_over = [k for k in weights if k not in own]
+    if missing or left_over or reshaped:
+        raise CheckpointError('\n'.join([
+            f'{what}: {path!r} is not a checkpoint of this '
+            f'{type(model).__name__}; its config and checkpoint must belong '
+            'together.',
+            *_listing('missing in the file', missing),
+            *_listing('left over in the file', left_over),
+            *_listing('of another shape', reshaped)]))
+
+
+def _listing(title: str, items: List[str], most: int = 10) -> List[str]:
+    if not items:
+        return []
+    more = [f'    ... and {len(items) - most} more'] * (len(items) > most)
+    return [f'  {title} ({len(items)}):',
+            *(f'    {item}' for item in items[:most]), *more]
+
+
+def leave_out(module: nn.Module, part: str) -> None:
+    """Keep a frozen part out of a module's checkpoints.
+
+    It is rebuilt from the config whenever the module is, so it is not missed
+    when a checkpoint is loaded.
+
+    Args:
+        module (nn.Module): The module.
+        part (str): The name of its child.
+    """
+
+    def drop(module, state_dict, prefix, local_metadata):
+        for key in [k for k in state_dict if k.startswith(prefix + part)]:
+            del state_dict[key]
+
+    def forgive(module, incompatible_keys):
+        missing = incompatible_keys.missing_keys
+        missing[:] = [k for k in missing if f'{part}.' not in k]
+
+    part = f'{part}.' if not part.endswith('.') else part
+    module._register_state_dict_hook(drop)
+    module.register_load_state_dict_post_hook(forgive)
+
+
+def prompts_meta(prompts: nn.ModuleList) -> Dict:
+    """What the prompts of a pyramid are: everything a user of them checks."""
+    first = prompts[0]
+    return dict(
+        channels=[prompt.prompts.size(2) for prompt in prompts],
+        num_prompts=first.prompts.size(1),
+        levels=first.levels,
+        band_layout=first.band_layout,
+        wavelet=first.wavelet)
+
+
+def save_prompts(prompts: nn.ModuleList, path: str,
+                 meta: Optional[Dict] = None) -> None:
+    """Write the prompts of a pyramid, whole or not at all.
+
+    Args:
+        prompts (nn.ModuleList): A ``FrequencyPrompt`` for each pyramid level.
+        path (str): The file.
+        meta (dict, optional): What else to note, such as the teacher.
+            Defaults to None.
+    """
+    content = dict(
+        meta=dict(**prompts_meta(prompts), **(meta or {}),
+                  mmfreekd_version=__version__),
+        state_dict={k: v.detach().cpu() for k, v in
+                    prompts.state_dict().items()})
+    save_whole(content, path)
+
+
+def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
+    """Load the prompts that stage 1 wrote.
+
+    Args:
+        prompts (nn.ModuleList): A ``FrequencyPrompt`` for each pyramid level.
+        path (str): The file.
+
+    Returns:
+        dict: The file's ``meta``.
+
+    Raises:
+        CheckpointError: If there is no such file, it holds no prompts, or
+            their layout is another.
+    """
+    if '://' not in str(path) and not Path(path).expanduser().is_file():
+        raise CheckpointError(
+            f'prompt_ckpt: there is no file {str(path)!r}. Stage 1 writes it: '
+            'python tools/train.py PROMPT_CONFIG, with the config of this '
+            'teacher under configs/freekd/prompt or configs/demo (prompts.pth '
+            'in its work_dir)')
+    checkpoint = read_checkpoint(path, 'prompt_ckpt')
+    if not {'meta', 'state_dict'} <= checkpoint.keys() or (
+            'num_prompts' not in checkpoint['meta']):
+        raise CheckpointError(
+            f'prompt_ckpt: {str(path)!r} holds no frequency prompts; '
+            'expected the prompts.pth that stage 1 writes')
+    meta, expected = checkpoint['meta'], prompts_meta(prompts)
+    wrong = [f'{key} is {meta.get(key)}, expected {value}'
+             for key, value in expected.items() if meta.get(key) != value]
+    if wrong:
+        raise CheckpointError(
+            f'prompt_ckpt: the prompts in {str(path)!r} are of another '
+            f'layout: {"; ".join(wrong)}. Set the same in the config, or '
+            'tune prompts for it in stage 1')
+    prompts.load_state_dict(checkpoint['state_dict'])
+    return meta
+
+
+def save_whole(content: Dict, path: str) -> None:
+    """Write a file beside its place and rename it, so that none is half.
+
+    Args:
+        content (dict): Tensors and plain values, as ``torch.save`` takes it.
+        path (str): The file.
+    """
+    temporary = f'{path}.tmp'
+    torch.save(content, temporary)
+    os.replace(temporary, path)
+
+
+def export_student(source: str, target: str) -> None:
+    """Write the student of a distillation as a plain checkpoint.
+
+    Args:
+        source (str): A checkpoint of an MMRazor distillation.
+        target (str): The checkpoint for plain mmdet / mmseg: tensors and
+            plain values, readable anywhere.
+
+    Raises:
+        CheckpointError: If the source holds no student.
+    """
+    checkpoint = read_checkpoint(source, 'the distillation checkpoint')
+    prefix = 'architecture.'
+    weights = {key[len(prefix):]: value for key, value in
+               checkpoint.get('state_dict', {}).items()
+               if key.startswith(prefix)}
+    if not weights:
+        raise CheckpointError(
+            f'{source!r} holds no student: expected a checkpoint of a '
+            f'distillation, whose keys begin with {prefix!r}')
+    meta = checkpoint.get('meta', {})
+    meta = {key: meta[key] for key in ('dataset_meta', 'epoch', 'iter')
+            if key in meta}
+    save_whole(dict(meta=dict(**meta, mmfreekd_version=__version__),
+                    state_dict=weights), target)

@@ -1,0 +1,9 @@
+from .plain_checkpoint_hook import PlainCheckpointHook
+from .prompt_checkpoint_hook import PromptCheckpointHook
+from .random_state_hook import RandomStateHook
+from .student_checkpoint_hook import StudentCheckpointHook
+
+__all__ = [
+    'PlainCheckpointHook', 'PromptCheckpointHook', 'RandomStateHook',
+    'StudentCheckpointHook'
+]

@@ -1,0 +1,155 @@
+from typing import Any, Dict, List, Optional, Sequence, Union
+
+from mmengine.model import BaseModel
+from mmengine.structures import BaseDataElement
+from mmrazor.models.algorithms import BaseAlgorithm
+from torch import Tensor, nn
+
+from ...checkpoints import leave_out, load_strictly
+from ...errors import UsageError
+from ...frequency import mask_overlap
+from ...registry import MODELS
+from ..layers import FrequencyPrompt
+from ..pyramid import Feature, channels_per_level, pyramid_levels
+from ..sources import find_source
+from ..zoo import build_model
+
+
+@MODELS.register_module()
+class FrequencyPromptTuning(BaseAlgorithm):
+    r"""Stage 1: tune frequency prompts on the teacher (paper, section 3.2).
+
+    .. math:: L = L_{task} + \lambda L_{dis}
+
+    The prompts stand at the output of one layer: what they let through
+    replaces the teacher's feature, and the teacher's head runs on it. Only
+    the prompts train; checkpoints hold nothing else.
+
+    Args:
+        architecture (dict | BaseModel): The teacher: a model, its config, or
+            ``dict(cfg_path=..., **changes)`` as
+            :func:`mmfreekd.models.zoo.build_model` takes it.
+        channels (int | list[int]): Channels of the feature, one number or
+            one for each pyramid level.
+        teacher_ckpt (str, optional): The teacher's checkpoint, which must
+            match it key by key. None: the teacher brings its weights along,
+            as a built model or by its ``init_cfg``. Defaults to None.
+        source (str): The layer whose output is prompted. Defaults to 'neck'.
+        num_levels (int, optional): Pyramid levels. None: as many as channels
+            are given, 1 for a single number. Defaults to None.
+        prompt (dict, optional): More arguments of
+            :class:`mmfreekd.models.FrequencyPrompt`: num_prompts, levels,
+            band_layout, wavelet. Defaults to None.
+        loss_dissimilarity (dict): Config of the prompts' loss. Defaults to
+            ``dict(type='mmfreekd.PromptDissimilarityLoss')``.
+        data_preprocessor (dict | nn.Module, optional): None: the teacher's.
+            Defaults to None.
+        init_cfg (dict, optional): Defaults to None.
+
+    Raises:
+        CheckpointError: If the teacher's checkpoint is missing or does not
+            match.
+        UsageError: If the layer does not exist, or its feature has other
+            levels or channels.
+    """
+
+    def __init__(self,
+                 architecture: Union[dict, BaseModel],
+                 channels: Union[int, Sequence[int]],
+                 teacher_ckpt: Optional[str] = None,
+                 source: str = 'neck',
+                 num_levels: Optional[int] = None,
+                 prompt: Optional[dict] = None,
+                 loss_dissimilarity: Optional[dict] = None,
+                 data_preprocessor: Union[dict, nn.Module, None] = None,
+                 init_cfg: Optional[dict] = None) -> None:
+        self.teacher_is_built = isinstance(architecture, BaseModel)
+        super().__init__(
+            build_model(architecture, 'architecture'), data_preprocessor,
+            init_cfg)
+        self.source = source
+        self.teacher_ckpt = teacher_ckpt
+        if teacher_ckpt is not None:
+            load_strictly(self.teacher, teacher_ckpt, 'teacher_ckpt')
+            self.teacher._is_init = True
+        self.teacher.requires_grad_(False)
+        leave_out(self, 'architecture')
+        self.prompts = nn.ModuleList(
+            FrequencyPrompt(c, **(prompt or {}))
+            for c in channels_per_level(channels, num_levels))
+        self.loss_dissimilarity = MODELS.build(
+            loss_dissimilarity or dict(type='mmfreekd.PromptDissimilarityLoss')
+        )
+        self._masks: List[List[Tensor]] = []
+        find_source(self.teacher, source, 'teacher').register_forward_hook(
+            self._prompt_output)
+
+    @property
+    def teacher(self) -> BaseModel:
+        """Alias for ``architecture``."""
+        return self.architecture
+
+    def init_weights(self) -> None:
+        """Nothing to initialise; mmengine calls it when training starts.
+
+        Raises:
+            UsageError: If the teacher has not been trained.
+        """
+        pretrained = (self.teacher.init_cfg or {}).get('type') == 'Pretrained'
+        if not (self.teacher_ckpt or self.teacher_is_built or pretrained):
+            raise UsageError(
+                'the teacher would have random weights. Set '
+                'model.teacher_ckpt to its checkpoint')
+        super().init_weights()
+
+    def train(self, mode: bool = True) -> 'FrequencyPromptTuning':
+        """Switch the mode; every layer of the teacher stays in evaluation.
+
+        Its composite modules follow the mode, for heads choose by it what
+        they return; the layers that would behave otherwise while training,
+        normalisation and dropout, are all single ones.
+        """
+        super().train(mode)
+        for module in self.teacher.modules():
+            if next(module.children(), None) is None:
+                module.eval()
+        return self
+
+    def loss(
+        self,
+        inputs: Tensor,
+        data_samples: Optional[List[BaseDataElement]] = None
+    ) -> Dict[str, Tensor]:
+        """The losses of a batch.
+
+        Args:
+            inputs (Tensor): Preprocessed images ``(N, 3, H, W)``.
+            data_samples (list[BaseDataElement], optional): Their labels.
+
+        Returns:
+            dict[str, Tensor]: The teacher's own losses on its prompted
+            feature, ``loss_dissimilarity``, and the statistic
+            ``mask_overlap``.
+        """
+        losses = super().loss(inputs, data_samples)
+        losses['loss_dissimilarity'] = self.loss_dissimilarity(self._masks)
+        every = [mask for level in self._masks for mask in level]
+        losses['mask_overlap'] = mask_overlap(every).detach()
+        self._masks = []
+        return losses
+
+    def _prompt_output(self, module: nn.Module, inputs: Any,
+                       output: Feature) -> Feature:
+        levels = pyramid_levels(output, len(self.prompts),
+                                f'FrequencyPromptTuning at {self.source!r}')
+        for i, (prompt, x) in enumerate(zip(self.prompts, levels)):
+            channels = prompt.prompts.size(2)
+            if x.size(1) != channels:
+                raise UsageError(
+                    f'pyramid level {i} of {self.source!r} has {x.size(1)} '
+                    f'channels, expected {channels}: set channels')
+        self._masks = [p.masks(x) for p, x in zip(self.prompts, levels)]
+        prompted = tuple(
+            prompt(x, masks) for prompt, x, masks in
+            zip(self.prompts, levels, self._masks))
+        return prompted[0] if isinstance(output, Tensor) else prompted

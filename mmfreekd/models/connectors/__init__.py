@@ -1,0 +1,3 @@
+from .feature_align_connector import FeatureAlignConnector
+
+__all__ = ['FeatureAlignConnector']

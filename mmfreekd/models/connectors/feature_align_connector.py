@@ -1,0 +1,83 @@
+from typing import Optional, Sequence, Union
+
+import torch.nn.functional as F
+from mmrazor.models.architectures.connectors.base_connector import \
+    BaseConnector
+from torch import Tensor, nn
+
+from ...errors import UsageError
+from ...registry import MODELS
+from ..pyramid import Feature, channels_per_level, pyramid_levels
+
+
+@MODELS.register_module()
+class FeatureAlignConnector(BaseConnector):
+    """Project the student's feature to the teacher's (phi, section 3.3).
+
+    One convolution for each pyramid level.
+
+    Args:
+        in_channels (int | list[int]): Channels of the student's feature, one
+            number or one for each pyramid level.
+        out_channels (int | list[int]): Channels of the teacher's feature.
+        num_levels (int, optional): Pyramid levels. None: as many as channels
+            are given, 1 for a single number. Defaults to None.
+        kernel_size (int): Odd size of the kernel. Defaults to 1.
+        scale_factor (float): The teacher's feature is so many times as high
+            and wide as the student's; the result is resized (bilinear).
+            Defaults to 1.0.
+
+    Raises:
+        UsageError: If an argument is out of its range.
+    """
+
+    def __init__(self,
+                 in_channels: Union[int, Sequence[int]],
+                 out_channels: Union[int, Sequence[int]],
+                 num_levels: Optional[int] = None,
+                 kernel_size: int = 1,
+                 scale_factor: float = 1.0) -> None:
+        super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise UsageError(f'kernel_size must be odd, got {kernel_size}')
+        if scale_factor <= 0:
+            raise UsageError(
+                f'scale_factor must be positive, got {scale_factor}')
+        self.scale_factor = scale_factor
+        self.in_channels = channels_per_level(in_channels, num_levels)
+        out = channels_per_level(out_channels, len(self.in_channels))
+        self.projections = nn.ModuleList(
+            nn.Conv2d(i, o, kernel_size, padding=kernel_size // 2)
+            for i, o in zip(self.in_channels, out))
+
+    def forward_train(self, feature: Feature) -> Feature:
+        """Project a feature, each pyramid level on its own.
+
+        Args:
+            feature (Tensor | tuple[Tensor]): ``(N, C_s, H, W)`` for each
+                pyramid level.
+
+        Returns:
+            Tensor | tuple[Tensor]: ``(N, C_t, scale * H, scale * W)`` for
+            each level; one tensor where one was given.
+
+        Raises:
+            UsageError: If levels or channels do not fit.
+        """
+        levels = pyramid_levels(feature, len(self.projections),
+                                'FeatureAlignConnector')
+        for i, (level, expected) in enumerate(zip(levels, self.in_channels)):
+            if level.size(1) != expected:
+                raise UsageError(
+                    f"pyramid level {i} of the student's feature has "
+                    f'{level.size(1)} channels, FeatureAlignConnector '
+                    f'expects {expected}: set in_channels={level.size(1)}')
+        out = tuple(self._resize(projection(level)) for projection, level in
+                    zip(self.projections, levels))
+        return out[0] if isinstance(feature, Tensor) else out
+
+    def _resize(self, x: Tensor) -> Tensor:
+        if self.scale_factor == 1:
+            return x
+        return F.interpolate(x, scale_factor=self.scale_factor,
+                             mode='bilinear', align_corners=False)

@@ -1,0 +1,3 @@
+from .freekd_distiller import FreeKDDistiller
+
+__all__ = ['FreeKDDistiller']

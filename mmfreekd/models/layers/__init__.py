@@ -1,0 +1,3 @@
+from .frequency_prompt import FrequencyPrompt
+
+__all__ = ['FrequencyPrompt']

@@ -1,0 +1,89 @@
+"""Source layers: modules of a model, named as ``named_modules`` names them."""
+from difflib import get_close_matches
+from typing import Any, Callable, Dict
+
+from torch import nn
+
+from ..errors import UsageError
+
+
+class SourcesReached(Exception):
+    """Raised inside a model to end its forward pass, and caught at once."""
+
+
+def find_source(model: nn.Module, source: str, who: str) -> nn.Module:
+    """The module of a name.
+
+    Args:
+        model (nn.Module): The model.
+        source (str): For example ``'neck'`` or ``'backbone.layer4'``.
+        who (str): ``'teacher'`` or ``'student'``, for the message.
+
+    Returns:
+        nn.Module: The module.
+
+    Raises:
+        UsageError: If there is none; near names are suggested.
+    """
+    modules = dict(model.named_modules())
+    if source and source in modules:
+        return modules[source]
+    near = get_close_matches(source, modules, n=5, cutoff=0.4)
+    if not near:
+        near = [name for name, _ in model.named_children()]
+    raise UsageError(
+        f'the {who} ({type(model).__name__}) has no layer {source!r}. Did you '
+        f'mean one of: {", ".join(near)}?')
+
+
+class StopAfter:
+    """End a model's forward pass as soon as its sources have run.
+
+    What comes after them, heads above all, costs nothing then.
+
+    Args:
+        model (nn.Module): The model.
+        times (dict[str, int]): For each source how often it has to run.
+
+    Raises:
+        UsageError: If a source does not exist.
+    """
+
+    def __init__(self, model: nn.Module, times: Dict[str, int]) -> None:
+        self.model = model
+        self.times = times
+        self._left: Dict[str, int] = {}
+        for source in times:
+            module = find_source(model, source, 'teacher')
+            module.register_forward_hook(self._count(source))
+
+    def _count(self, source: str) -> Callable:
+
+        def hook(module: nn.Module, inputs: Any, outputs: Any) -> None:
+            if source in self._left:
+                self._left[source] -= 1
+                if self._left[source] == 0:
+                    del self._left[source]
+                    if not self._left:
+                        raise SourcesReached
+
+        return hook
+
+    def __call__(self, *args, **kwargs) -> None:
+        """Run the model until all sources have run.
+
+        Raises:
+            UsageError: If the pass ended before that.
+        """
+        self._left = dict(self.times)
+        try:
+            self.model(*args, **kwargs)
+        except SourcesReached:
+            return
+        finally:
+            missed, self._left = self._left, {}
+        if missed:
+            raise UsageError(
+                f'the teacher ran without passing {", ".join(missed)} as '
+                'often as its recorders expect: take layers that its '
+                'forward pass uses')
