@@ -1,0 +1,156 @@
+"""What tools/train.py and tools/test.py have in common."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parent.parent
+if (CLONE / 'mmfreekd').is_dir():
+    # run from a clone: its code goes before that of an installed mmfreekd
+    sys.path.insert(0, str(CLONE))
+
+from mmengine.config import DictAction  # noqa: E402
+
+import mmfreekd.registry  # noqa: E402, F401
+from mmfreekd.errors import UsageError  # noqa: E402
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that both tools know."""
+    parser.add_argument(
+        '--work-dir',
+        help='where logs and results go. Defaults to work_dir of the config, '
+        'then to work_dirs/ and the name of the config',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change the config: model.distill_losses.x.loss_weight=2. Write '
+        'lists as key="[a,b]", with quotation marks and no blanks',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes. Defaults to none',
+    )
+    # torch.distributed.launch says --local-rank, older ones --local_rank
+    parser.add_argument(
+        '--local-rank',
+        '--local_rank',
+        type=int,
+        default=0,
+        help=argparse.SUPPRESS,
+    )
+
+
+def load_config(args: argparse.Namespace):
+    """Read the config and put in what the command line says.
+
+    Args:
+        args (argparse.Namespace): With ``config`` and what
+            :func:`add_common_arguments` adds.
+
+    Returns:
+        mmengine.config.Config: The config.
+
+    Raises:
+        UsageError: If there is no such config.
+    """
+    from mmengine.config import Config
+
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not Path(args.config).is_file():
+        raise UsageError(
+            f'a config file was expected, but there is no {args.config!r}. '
+            'Configs that come with mmfreekd are found by name with '
+            '`mim train mmfreekd NAME.py` or `mim test mmfreekd NAME.py`'
+        )
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    return cfg
+
+
+def need_checkpoint(path: str) -> str:
+    """Return a path or an address; raise UsageError for a missing file."""
+    if '://' not in path and not Path(path).is_file():
+        raise UsageError(
+            f'a checkpoint was expected, but there is no {path!r}'
+            '. Look into the work_dir of the training'
+        )
+    return path
+
+
+def build_runner(cfg):
+    """Build the runner, on CPU processes as well as on GPUs.
+
+    Returns:
+        mmengine.runner.Runner: The runner, or what ``runner_type`` names.
+    """
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+
+    if cfg.launcher != 'none':
+        use_cpu_processes(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def use_cpu_processes(cfg) -> None:
+    """Let the processes talk through gloo where there is no accelerator.
+
+    mmengine selects a GPU for every process before anything else, and wraps
+    the model for that GPU. Without one, the process group is made here, which
+    mmengine then leaves alone.
+
+    Raises:
+        UsageError: If the launcher is not torchrun's.
+    """
+    from datetime import timedelta
+
+    import torch.distributed
+    from mmengine.device import get_device
+    from mmengine.logging import print_log
+
+    if get_device() != 'cpu' or torch.distributed.is_initialized():
+        return
+    if cfg.launcher != 'pytorch':
+        raise UsageError(
+            'without a GPU, several processes are started by '
+            f'tools/dist_train.sh or tools/dist_test.sh, not by '
+            f'--launcher {cfg.launcher}'
+        )
+    dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})
+    timeout = timedelta(seconds=dist_cfg.get('timeout', 1800))
+    torch.distributed.init_process_group('gloo', timeout=timeout)
+    wrapper = cfg.get('model_wrapper_cfg') or dict(
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+    cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
+    if torch.distributed.get_rank() == 0:
+        print_log('No GPU: the processes talk through gloo, on the CPU.')
+
+
+def run(main) -> None:
+    """Run a tool; show a mistake of the user without a traceback.
+
+    Args:
+        main (Callable): The tool. It exits with status 2 if it raises
+            UsageError.
+    """
+    try:
+        main()
+    except UsageError as error:
+        if os.environ.get('LOCAL_RANK', '0') == '0':
+            print(f'error: {error}', file=sys.stderr, flush=True)
+        sys.exit(2)

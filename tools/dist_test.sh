@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Test in several processes, one per GPU (without GPUs: on the CPU).
+# NNODES, NODE_RANK, MASTER_ADDR and PORT as for torchrun; PYTHON is the Python.
+set -euo pipefail
+
+if [ $# -lt 3 ]; then
+    echo "usage: $0 CONFIG CHECKPOINT PROCESSES [OPTION ...]" >&2
+    exit 2
+fi
+CONFIG=$1
+CHECKPOINT=$2
+PROCESSES=$3
+shift 3
+PYTHON=${PYTHON:-python}
+NNODES=${NNODES:-1}
+NODE_RANK=${NODE_RANK:-0}
+MASTER_ADDR=${MASTER_ADDR:-127.0.0.1}
+if [ -z "${PORT:-}" ]; then
+    PORT=29500  # several machines have to agree on it; one takes a free one
+    if [ "$NNODES" = 1 ]; then
+        PORT=$("$PYTHON" -c 'import socket; s = socket.socket()
+s.bind(("", 0)); print(s.getsockname()[1])')
+    fi
+fi
+
+exec "$PYTHON" -m torch.distributed.run \
+    --nnodes "$NNODES" \
+    --node-rank "$NODE_RANK" \
+    --master-addr "$MASTER_ADDR" \
+    --master-port "$PORT" \
+    --nproc-per-node "$PROCESSES" \
+    "$(dirname "${BASH_SOURCE[0]}")/test.py" "$CONFIG" "$CHECKPOINT" \
+    --launcher pytorch "$@"

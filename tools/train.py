@@ -1,0 +1,120 @@
+"""Train: stage 1, stage 2, or any MMDetection, MMSegmentation, MMRazor config."""
+
+import argparse
+
+from _cli import (
+    UsageError,
+    add_common_arguments,
+    build_runner,
+    load_config,
+    need_checkpoint,
+    run,
+)
+
+
+def parse_args(args=None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Train what a config says')
+    parser.add_argument('config', help='the config file')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint; without a path from the latest one in '
+        'the work_dir, if there is one',
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='train with automatic mixed precision',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate from auto_scale_lr.base_batch_size of '
+        'the config to the actual batch size',
+    )
+    add_common_arguments(parser)
+    return parser.parse_args(args)
+
+
+def enable_amp(cfg) -> None:
+    """Put AmpOptimWrapper in the place of OptimWrapper.
+
+    Raises:
+        UsageError: If there is no GPU, or if the config has another wrapper.
+    """
+    from mmengine.device import get_device
+
+    if get_device() == 'cpu':
+        raise UsageError(
+            '--amp needs a GPU, but none was found here. Train without --amp'
+        )
+    # MMRazor's SeparateOptimWrapperConstructor has one for each part
+    wrapper = cfg.optim_wrapper.get('architecture', cfg.optim_wrapper)
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise UsageError(
+            '--amp works with optim_wrapper.type OptimWrapper, '
+            f'but the config has {kind}. Leave --amp out'
+        )
+    if kind == 'OptimWrapper':
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.loss_scale = 'dynamic'
+
+
+def enable_auto_scale_lr(cfg) -> None:
+    """Switch on mmengine's scaling of the learning rate.
+
+    Raises:
+        UsageError: If the config does not say for which batch size its
+            learning rate is meant.
+    """
+    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        raise UsageError(
+            '--auto-scale-lr needs auto_scale_lr.base_batch_size, which the '
+            'config does not have. Add `auto_scale_lr = '
+            'dict(base_batch_size=16)`, with the batch size for which its '
+            'learning rate is meant'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def set_resume(cfg, checkpoint: str) -> None:
+    """Let the runner go on from a checkpoint.
+
+    Args:
+        cfg (mmengine.config.Config): The config, with ``work_dir``.
+        checkpoint (str): A path, or ``'auto'`` for the latest checkpoint in
+            the work_dir; if there is none, the training starts afresh.
+    """
+    from mmengine.logging import print_log
+    from mmengine.runner import find_latest_checkpoint
+
+    if checkpoint != 'auto':
+        cfg.load_from = need_checkpoint(checkpoint)
+        cfg.resume = True
+        return
+    latest = find_latest_checkpoint(cfg.work_dir)
+    cfg.resume = latest is not None
+    if latest is None:
+        print_log(f'Nothing to resume in {cfg.work_dir}: starting afresh.')
+    else:
+        cfg.load_from = latest
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args)
+    if args.amp:
+        enable_amp(cfg)
+    if args.auto_scale_lr:
+        enable_auto_scale_lr(cfg)
+    if args.resume is not None:
+        set_resume(cfg, args.resume)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    run(main)
