@@ -1,0 +1,50 @@
+import pytest
+import tiny_models
+
+from mmfreekd.errors import UsageError
+from mmfreekd.models.zoo import build_model
+from mmfreekd.registry import MODELS
+
+
+@pytest.fixture(scope='module')
+def detector():
+    return build_model(tiny_models.retinanet(), 'teacher')
+
+
+def build(**changes):
+    cfg = tiny_models.distiller(8, 8, num_levels=3)
+    cfg.update(changes)
+    return MODELS.build(cfg)
+
+
+@pytest.mark.parametrize('who', ['student', 'teacher'])
+def test_suggests_near_names_for_a_layer_that_does_not_exist(detector, who):
+    distiller = build(**{f'{who}_recorders': dict(
+        feature=dict(type='ModuleOutputs', source='backbone.layer5'))})
+    with pytest.raises(UsageError, match=rf'the {who} \(RetinaNet\) has no '
+                       "layer 'backbone.layer5'.*backbone.layer4"):
+        getattr(distiller, f'prepare_from_{who}')(detector)
+
+
+@pytest.mark.parametrize('kind', ['ModuleOutputs', 'ModuleInputs'])
+def test_needs_each_recorded_module_once(kind):
+    distiller = build(teacher_recorders=dict(
+        feature=dict(type=kind, source='neck'),
+        more=dict(type=kind, source='backbone.layer1')))
+    assert distiller.teacher_sources() == {'neck': 1, 'backbone.layer1': 1}
+
+
+def test_needs_a_module_as_often_as_the_mapping_says():
+    mappings = dict(loss_freekd=dict(
+        s_feature=dict(recorder='feature', from_student=True, record_idx=4),
+        t_feature=dict(recorder='feature', from_student=False,
+                       record_idx=2)))
+    assert build(loss_forward_mappings=mappings).teacher_sources() == {
+        'neck': 3}
+
+
+def test_needs_the_whole_teacher_for_what_is_no_module():
+    recorders = dict(
+        feature=dict(type='ModuleOutputs', source='neck'),
+        weight=dict(type='Parameter', source='neck.fpn_convs.0.conv.weight'))
+    assert build(teacher_recorders=recorders).teacher_sources() == {}
