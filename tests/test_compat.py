@@ -1,0 +1,242 @@
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from torch.testing import assert_close
+
+import mmfreekd
+from mmfreekd import compat
+
+ROOT = Path(mmfreekd.__file__).parents[1]
+
+
+def python(code, **env):
+    """What a fresh Python prints; fails with its error if it fails."""
+    path = os.pathsep.join(
+        p for p in (str(ROOT), os.environ.get('PYTHONPATH')) if p)
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code], capture_output=True,
+        text=True, env={**os.environ, 'PYTHONPATH': path, **env}, cwd='/')
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def history():
+    """What mmengine keeps of a logged value."""
+    buffer = HistoryBuffer()
+    for value in (3., 1., np.float64(2.5)):
+        buffer.update(value)
+    return buffer
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    loaded = python(
+        'import mmfreekd, sys; print(sorted({"torch", "numpy", "mmengine", '
+        '"mmcv", "mmrazor", "mmdet", "mmseg"} & sys.modules.keys()))')
+    assert loaded == '[]'
+
+
+def test_the_frequency_core_needs_nothing_of_openmmlab():
+    python('''
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in ('mmengine', 'mmcv', 'mmdet', 'mmseg',
+                                  'mmrazor', 'pywt'):
+            raise ImportError(f'{name} is blocked')
+sys.meta_path.insert(0, Blocker())
+import torch
+from mmfreekd.frequency import (apply_masks, frequency_distance,
+                                frequency_masks, mask_overlap, wavedec2,
+                                waverec2)
+x = torch.randn(1, 4, 5, 6)
+masks = frequency_masks(x, torch.randn(10, 2, 4))
+waverec2(apply_masks(wavedec2(x), masks), (5, 6))
+frequency_distance(x, x, masks), mask_overlap(masks)
+''')
+
+
+def test_mmrazor_imports_and_finds_the_package():
+    printed = python('''
+import mmfreekd, mmrazor.models, mmrazor.structures
+from mmrazor.registry import MODELS
+print(MODELS.build(dict(type='mmfreekd.FreeKDLoss', channels=4)).channels)
+''')
+    assert printed == '[4]'
+
+
+@pytest.mark.parametrize('order', ['mmfreekd, mmengine.config',
+                                   'mmengine.config, mmfreekd'])
+def test_configs_find_the_package_in_whatever_order_it_is_imported(order):
+    printed = python(f'import {order}; from mmengine.config.utils import '
+                     'MODULE2PACKAGE; print(MODULE2PACKAGE["mmfreekd"])')
+    assert printed == 'mmfreekd'
+
+
+def test_a_mended_module_keeps_its_source():
+    import inspect
+
+    import mmengine.runner.checkpoint
+    assert 'def load_checkpoint' in inspect.getsource(
+        mmengine.runner.checkpoint)
+
+
+def test_is_installed_once():
+    compat.install()
+    finders = [f for f in sys.meta_path
+               if isinstance(f, compat.CompatFinder)]
+    assert len(finders) == 1
+
+
+@pytest.mark.parametrize('name', ['json', 'mmengine', 'mmrazor.models',
+                                  'mmrazor.structures.quantization'])
+def test_leaves_other_modules_alone(name):
+    assert compat.CompatFinder().find_spec(name) is None
+
+
+@pytest.mark.parametrize('torch_version, mended', [
+    ('1.13.1', False), ('2.0.0+cu118', True), ('2.13.0', True)])
+def test_fills_in_for_quantization_only_where_it_is_broken(
+        monkeypatch, torch_version, mended):
+    monkeypatch.setattr('importlib.metadata.version',
+                        lambda package: torch_version)
+    spec = compat.CompatFinder().find_spec(compat.RAZOR_QUANTIZATION)
+    assert (spec is not None) == mended
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Saves something as training does and returns the path."""
+
+    def save(content):
+        path = str(tmp_path / 'checkpoint.pth')
+        torch.save(content, path)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def without_mends():
+    """torch.load as it is without mmfreekd."""
+    allowed = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    yield
+    torch.serialization.add_safe_globals(allowed)
+
+
+def test_a_training_checkpoint_loads_by_default(save):
+    numbers = {
+        code: np.arange(3).astype(code) for code in '?bBhHiIlLqQefd'}
+    scalars = {code: array[1] for code, array in numbers.items()}
+    loaded = torch.load(save(dict(
+        message_hub=dict(log_scalars=dict(loss=history())),
+        numbers=numbers, scalars=scalars)))
+    buffer = loaded['message_hub']['log_scalars']['loss']
+    assert isinstance(buffer, HistoryBuffer)
+    for kept, expected in zip(buffer.data, history().data, strict=True):
+        np.testing.assert_array_equal(kept, expected)
+    for statistic in ('min', 'max', 'current', 'mean'):
+        assert buffer.statistics(statistic) == history().statistics(statistic)
+    for code, array in numbers.items():
+        np.testing.assert_array_equal(loaded['numbers'][code], array)
+        assert loaded['scalars'][code] == scalars[code]
+        assert loaded['scalars'][code].dtype == array.dtype
+
+
+def test_without_the_mend_it_does_not(save, without_mends):
+    with pytest.raises(pickle.UnpicklingError, match='Weights only'):
+        torch.load(save(dict(loss=history())))
+
+
+class Asks:
+    """Pickles as a call of ``function(*args)``."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize('owner, name', [
+    (HistoryBuffer, 'update'), (HistoryBuffer, '__init__'),
+    (HistoryBuffer, 'mean.__globals__'), (np.ndarray, 'tofile'),
+    (np.ndarray, 'mean'), (np.dtype, 'str')])
+def test_another_attribute_is_refused(save, owner, name):
+    path = save(dict(x=Asks(getattr, owner, name)))
+    with pytest.raises(Exception, match=f"asks for '{name}' of .*only the "
+                       'statistics of mmengine.logging.HistoryBuffer'):
+        torch.load(path)
+
+
+@pytest.mark.parametrize('function, args', [
+    (os.getcwd, ()), (print, ('harm', )), (eval, ('1 + 1', )),
+    (np.fromfile, ('/dev/null', )), (torch.load, ('x.pth', )),
+    (setattr, (HistoryBuffer, 'x', 1)), (delattr, (HistoryBuffer, 'x'))])
+def test_another_global_is_refused(save, function, args):
+    path = save(dict(x=Asks(function, *args)))
+    with pytest.raises(pickle.UnpicklingError, match='Weights only'):
+        torch.load(path)
+
+
+def test_tensors_load_as_ever(save):
+    x = torch.randn(3)
+    assert_close(torch.load(save(dict(x=x)))['x'], x)
+
+
+@pytest.fixture
+def startup(tmp_path, monkeypatch):
+    path = tmp_path / compat.STARTUP_FILE
+    monkeypatch.setattr(compat, 'startup_path', lambda: path)
+    return path
+
+
+def test_is_switched_on_and_off(startup, capsys):
+    for args, on in ([], False), (['--enable'], True), (['--enable'], True), \
+            ([], True), (['--disable'], False), (['--disable'], False):
+        compat.main(args)
+        assert startup.exists() == on
+        printed = capsys.readouterr().out
+        assert f'mends are {"on" if on else "off"}' in printed
+        assert str(startup) in printed
+
+
+def test_on_and_off_at_once_is_refused(startup, capsys):
+    with pytest.raises(SystemExit):
+        compat.main(['--enable', '--disable'])
+    assert 'not allowed with' in capsys.readouterr().err
+    assert not startup.exists()
+
+
+def test_the_startup_file_mends_a_process_that_never_imports_us(startup):
+    compat.main(['--enable'])
+    code = f"""
+import site, sys
+site.addsitedir({str(startup.parent)!r})
+assert 'torch' not in sys.modules
+import mmrazor.structures.quantization.backend_config as config
+print(config.BackendConfigs['native'])
+"""
+    assert python(code) == 'None'
+
+
+def test_the_startup_file_is_silent_where_we_are_not_installed(startup):
+    compat.main(['--enable'])
+    done = subprocess.run(
+        [sys.executable, '-I', '-S', '-c', 'import site; '
+         f'site.addsitedir({str(startup.parent)!r}); print("fine")'],
+        capture_output=True, text=True, cwd=startup.parent)
+    assert (done.stdout.strip(), done.stderr) == ('fine', '')
+
+
+def test_the_startup_file_lies_where_python_looks_for_it():
+    path = compat.startup_path()
+    assert path.suffix == '.pth'
+    assert str(path.parent) in sys.path
