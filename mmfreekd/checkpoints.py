@@ -64,10 +64,11 @@ def load_strictly(model: nn.Module, path: str, what: str) -> None:
         for k, v in weights.items() if k in own and v.shape != own[k]]
     if not reshaped:
         missing, left_over = model.load_state_dict(weights, strict=False)
-        missing = [k for k in missing if not k.endswith('num_batches_tracked')]
     else:
         missing = [k for k in own if k not in weights]
         left_over = [k for k in weights if k not in own]
+    # a counter that batch norms of old checkpoints do not have
+    missing = [k for k in missing if not k.endswith('num_batches_tracked')]
     if missing or left_over or reshaped:
         raise CheckpointError('\n'.join([
             f'{what}: {path!r} is not a checkpoint of this '

@@ -5,13 +5,13 @@ model = dict(
     type='mmfreekd.FreeKDDistill',
     architecture={{_base_.model}},
     teacher=dict(cfg_path='mmfreekd::demo/pspnet_r18w32_shapes.py'),
-    teacher_ckpt='work_dirs/pspnet_r18w32_shapes/iter_600.pth',
+    teacher_ckpt='work_dirs/demo/pspnet/teacher/iter_600.pth',
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',
         student_recorders=dict(
-            stage4=dict(type='ModuleOutputs', source='backbone.layer4')),
+            stage4=dict(type='mmrazor.ModuleOutputs', source='backbone.layer4')),
         teacher_recorders=dict(
-            stage4=dict(type='ModuleOutputs', source='backbone.layer4')),
+            stage4=dict(type='mmrazor.ModuleOutputs', source='backbone.layer4')),
         connectors=dict(
             align=dict(
                 type='mmfreekd.FeatureAlignConnector',
@@ -21,8 +21,7 @@ model = dict(
             loss_freekd=dict(
                 type='mmfreekd.FreeKDLoss',
                 channels=256,
-                prompt_ckpt='work_dirs/prompt_pspnet_r18w32_shapes/'
-                'prompts.pth',
+                prompt_ckpt='work_dirs/demo/pspnet/prompt/prompts.pth',
                 loss_weight=1.0)),
         loss_forward_mappings=dict(
             loss_freekd=dict(

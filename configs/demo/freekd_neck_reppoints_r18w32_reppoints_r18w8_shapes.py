@@ -5,13 +5,13 @@ model = dict(
     type='mmfreekd.FreeKDDistill',
     architecture={{_base_.model}},
     teacher=dict(cfg_path='mmfreekd::demo/reppoints_r18w32_shapes.py'),
-    teacher_ckpt='work_dirs/reppoints_r18w32_shapes/iter_900.pth',
+    teacher_ckpt='work_dirs/demo/reppoints/teacher/iter_1000.pth',
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',
         student_recorders=dict(
-            neck=dict(type='ModuleOutputs', source='neck')),
+            neck=dict(type='mmrazor.ModuleOutputs', source='neck')),
         teacher_recorders=dict(
-            neck=dict(type='ModuleOutputs', source='neck')),
+            neck=dict(type='mmrazor.ModuleOutputs', source='neck')),
         connectors=dict(
             align=dict(
                 type='mmfreekd.FeatureAlignConnector',
@@ -23,8 +23,7 @@ model = dict(
                 type='mmfreekd.FreeKDLoss',
                 channels=64,
                 num_levels=3,
-                prompt_ckpt='work_dirs/prompt_reppoints_r18w32_shapes/'
-                'prompts.pth',
+                prompt_ckpt='work_dirs/demo/reppoints/prompt/prompts.pth',
                 loss_weight=1.0)),
         loss_forward_mappings=dict(
             loss_freekd=dict(

@@ -1,6 +1,6 @@
 # the student of the segmentation demo, trained alone
 _base_ = './pspnet_r18w32_shapes.py'
-max_iters = 400
+max_iters = 800
 model = dict(
     backbone=dict(base_channels=8, stem_channels=8),
     decode_head=dict(in_channels=64, channels=32),

@@ -39,7 +39,7 @@ SPLIT_IDS = dict(train=1, val=2)
 FOLDERS = ('train2017', 'val2017', 'annotations', 'leftImg8bit', 'gtFine')
 MIN_VISIBLE = 0.2  # share of the whole shape, for an annotation
 MIN_AREA = 16  # visible pixels, for an annotation
-GENERATOR = dict(generator='make_shapes', version=1)
+GENERATOR = dict(generator='make_shapes', version=2)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Draw images of textured, overlapping shapes, with their masks.
 
-Colours and textures are random: only the outline tells a shape's kind.
+A shape's kind shows in its outline and, less reliably, in its colour, which
+is drawn around a typical one. Textures are random.
 
 Convention: sizes are (width, height), outlines are (x, y) in pixels with the
 image's corner at (0, 0) and the first pixel's centre at (0.5, 0.5).
@@ -28,7 +29,18 @@ OUTLINES = dict(
     ring=np.concatenate(
         [CIRCLE, CIRCLE[:1], 0.55 * CIRCLE[:1], 0.55 * CIRCLE[::-1]]),
 )
-SCALES = (0.12, 0.45)  # diameter of a shape / shorter side of the image
+COLOURS = dict(
+    circle=(200, 70, 70),
+    ellipse=(200, 70, 190),
+    square=(70, 190, 70),
+    rectangle=(70, 170, 90),
+    bar=(200, 200, 60),
+    triangle=(60, 90, 210),
+    star=(190, 70, 190),
+    ring=(70, 190, 190),
+)
+COLOUR_SPREAD = 45  # standard deviation around them, in grey levels
+SCALES = (0.15, 0.5)  # diameter of a shape / shorter side of the image
 MIN_DIAMETER = 12
 SUPERSAMPLE = 8
 
@@ -101,14 +113,14 @@ def draw_coverage(outline: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return coverage / 255
 
 
-def paint_shape(rng: np.random.Generator, canvas: np.ndarray,
+def paint_shape(rng: np.random.Generator, canvas: np.ndarray, shape: str,
                 coverage: np.ndarray) -> np.ndarray:
     """Paint a shape in a colour that stands out from what it covers.
 
     Returns:
         np.ndarray: ``(H, W, 3)`` new canvas.
     """
-    colours = rng.uniform(0, 255, (8, 3))
+    colours = rng.normal(COLOURS[shape], COLOUR_SPREAD, (8, 3))
     below = canvas[coverage > 0]
     # (8, 1, 3) - (pixels, 3) -> (8, pixels)
     contrast = np.linalg.norm(colours[:, None] - below, axis=-1)
@@ -143,7 +155,7 @@ def render(rng: np.random.Generator,
         shape = shapes[rng.integers(len(shapes))]
         outline = place_outline(rng, shape, size)
         coverage = draw_coverage(outline, size)
-        canvas = paint_shape(rng, canvas, coverage)
+        canvas = paint_shape(rng, canvas, shape, coverage)
         owner[coverage >= 0.5] = index
         placed.append((shape, outline))
     image = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, 0.8))

@@ -1,3 +1,4 @@
+import logging
 from typing import Dict, List, Optional, Union
 
 import torch
@@ -70,7 +71,7 @@ class FreeKDDistill(SingleTeacherDistill):
             self.teacher._is_init = True
         elif self.random_teacher:
             print_log('The teacher has random weights: teacher_ckpt is not '
-                      'set', logger='current', level='WARNING')
+                      'set', logger='current', level=logging.WARNING)
         leave_out(self, 'teacher')
         self.teacher_normalization = teacher_normalization(
             self.data_preprocessor, self.teacher.data_preprocessor)

@@ -7,6 +7,7 @@ from mmrazor.models.task_modules import (ModuleInputsRecorder,
                                          RecorderManager)
 from torch import nn
 
+from ...errors import UsageError
 from ...registry import MODELS
 from ..sources import find_source
 
@@ -21,7 +22,8 @@ class FreeKDDistiller(ConfigurableDistiller):
     named together with near ones.
 
     Raises:
-        UsageError: If a source layer does not exist.
+        UsageError: If a source layer does not exist, or the loss mappings
+            name something that is not there.
     """
 
     def prepare_from_student(self, model: BaseModel) -> None:
@@ -53,6 +55,13 @@ class FreeKDDistiller(ConfigurableDistiller):
                     times[source] = max(times[source],
                                         record.get('record_idx', 0) + 1)
         return times
+
+    def _check_loss_forward_mappings(self, *args) -> None:
+        try:
+            super()._check_loss_forward_mappings(*args)
+        except (AssertionError, TypeError) as error:
+            raise UsageError(
+                f'distiller.loss_forward_mappings: {error}') from error
 
 
 def check_sources(manager: RecorderManager, model: nn.Module,

@@ -1,0 +1,107 @@
+"""Run FreeKD from end to end on two small data sets, on the CPU.
+
+A RepPoints pair on a COCO-format set and a PSPNet pair on a
+Cityscapes-format set, side by side. Safe to repeat: finished steps are
+skipped, an interrupted one goes on where it was.
+"""
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from demo_report import write_report  # noqa: E402
+from demo_steps import DEMO_DIR, TASKS, Step, steps_of  # noqa: E402
+
+MINUTES = 12  # on two cores
+EVERY = 20  # seconds between two lines of progress
+
+
+class Demo:
+    """Runs the steps of all tasks, one process a task at a time."""
+
+    def __init__(self) -> None:
+        self.start = time.time()
+        self.stopped = threading.Event()
+        self.environment = dict(
+            os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1',
+            CUDA_VISIBLE_DEVICES='-1', PYTHONWARNINGS='ignore')
+
+    def say(self, task: str, text: str) -> None:
+        """Print a line with the time since the start."""
+        minutes, seconds = divmod(int(time.time() - self.start), 60)
+        print(f'[{minutes:02d}:{seconds:02d}] {task:9} {text}', flush=True)
+
+    def run_task(self, task: str) -> None:
+        """Run what is left to do of one task."""
+        steps = steps_of(TASKS[task])
+        for number, step in enumerate(steps, 1):
+            if self.stopped.is_set():
+                return
+            label = f'{number}/{len(steps)} {step.title}'
+            if step.is_done():
+                self.say(task, f'{label}: done before, {step.outcome()}')
+                continue
+            step.prepare()
+            self.say(task, f'{label}: starts')
+            self._run_step(task, label, step)
+            step.finish()
+            self.say(task, f'{label}: {step.outcome()}')
+
+    def _run_step(self, task: str, label: str, step: Step) -> None:
+        with open(step.console, 'a') as console:
+            process = subprocess.Popen(
+                step.command, stdout=console, stderr=subprocess.STDOUT,
+                env=self.environment)
+        said = time.time()
+        while process.poll() is None:
+            time.sleep(0.5)
+            if self.stopped.is_set():
+                process.terminate()
+                process.wait()
+                return
+            if time.time() - said > EVERY:
+                said = time.time()
+                self.say(task, f'{label}: {step.progress()}')
+        if process.returncode:
+            tail = step.console.read_text(errors='replace').splitlines()[-25:]
+            raise RuntimeError(
+                f'{task}: {step.title} failed (exit status '
+                f'{process.returncode}). The end of {step.console}:\n'
+                + '\n'.join(tail))
+
+    def run(self) -> None:
+        """Run all tasks side by side and stop all where one fails."""
+        with ThreadPoolExecutor(len(TASKS)) as pool:
+            futures = [pool.submit(self.run_task, task) for task in TASKS]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            finally:
+                self.stopped.set()
+
+
+def main() -> None:
+    """Run the demo and write its report."""
+    os.chdir(Path(__file__).resolve().parents[1])
+    done = [step.is_done() for task in TASKS.values()
+            for step in steps_of(task)]
+    share = 1 - sum(done) / len(done)
+    print(f'FreeKD demo: {sum(done)} of {len(done)} steps are done; the rest '
+          f'takes about {max(1, round(MINUTES * share))} minutes on two '
+          f'cores. Logs and checkpoints: {DEMO_DIR}/', flush=True)
+    try:
+        Demo().run()
+    except RuntimeError as error:
+        raise SystemExit(f'\n{error}\n\nMend it and run this again: finished '
+                         'steps are kept.')
+    except KeyboardInterrupt:
+        raise SystemExit('\nStopped. Run this again to go on from here.')
+    print(write_report())
+
+
+if __name__ == '__main__':
+    main()
