@@ -15,15 +15,12 @@ CLONE_ONLY = ('setup_env.py', '_env')
 
 
 def copy_mim_contents(package: Path) -> None:
-    """Put fresh copies of ``MIM_CONTENTS`` into ``package/.mim``.
+    """Put copies of ``MIM_CONTENTS`` into ``.mim`` of a package being built.
 
     Args:
-        package (Path): The directory of the package: in the source tree, or
-            where it is built.
+        package (Path): The directory of the package.
     """
-    target = package / '.mim'
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    target = fresh_mim_directory(package)
     ignore = shutil.ignore_patterns('__pycache__', '*.pyc', *CLONE_ONLY)
     for name in MIM_CONTENTS:
         source = ROOT / name
@@ -33,21 +30,37 @@ def copy_mim_contents(package: Path) -> None:
             shutil.copy2(source, target / name)
 
 
+def link_mim_contents() -> None:
+    """The same for a package that stays in the source tree: links."""
+    target = fresh_mim_directory(ROOT / 'mmfreekd')
+    for name in MIM_CONTENTS:
+        (target / name).symlink_to(Path('..', '..', name))
+
+
+def fresh_mim_directory(package: Path) -> Path:
+    """Return the empty directory ``.mim`` of a package."""
+    target = package / '.mim'
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    return target
+
+
 class BuildPyWithMim(build_py):
     """For wheels and ``editable_wheel``, which builds in the tree."""
 
     def run(self):
         super().run()
-        in_tree = getattr(self, 'editable_mode', False)
-        parent = ROOT if in_tree else Path(self.build_lib)
-        copy_mim_contents(parent / 'mmfreekd')
+        if self.editable_mode:
+            link_mim_contents()
+        else:
+            copy_mim_contents(Path(self.build_lib) / 'mmfreekd')
 
 
 class DevelopWithMim(develop):
     """For ``develop``, which before setuptools 80 builds nothing."""
 
     def run(self):
-        copy_mim_contents(ROOT / 'mmfreekd')
+        link_mim_contents()
         super().run()
 
 

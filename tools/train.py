@@ -1,4 +1,4 @@
-"""Train: stage 1, stage 2, or any MMDetection, MMSegmentation, MMRazor config."""
+"""Train what a config says: stage 1, stage 2 or a plain model."""
 
 import argparse
 

@@ -1,0 +1,131 @@
+"""The shell scripts, with the programs that they start replaced."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+RECORD = '#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n'
+
+
+@pytest.fixture()
+def launch(tmp_path):
+    """Run a script from another folder; return what it would start."""
+    for program in ('srun', 'recorder'):
+        path = tmp_path / program
+        path.write_text(RECORD)
+        path.chmod(0o755)
+
+    def run(script: str, *arguments: str, **variables: str) -> list:
+        environment = dict(
+            os.environ,
+            PATH=f'{tmp_path}:{os.environ["PATH"]}',
+            PYTHON=str(tmp_path / 'recorder'),
+            PORT='1234',
+            **variables,
+        )
+        return subprocess.check_output(
+            [TOOLS / script, *arguments],
+            cwd=tmp_path,
+            text=True,
+            env=environment,
+        ).splitlines()
+
+    return run
+
+
+def after(words: list, option: str) -> str:
+    return words[words.index(option) + 1]
+
+
+def test_dist_train(launch):
+    words = launch('dist_train.sh', 'my config.py', '4', '--resume', '--amp')
+    assert words[:2] == ['-m', 'torch.distributed.run']
+    assert after(words, '--nproc-per-node') == '4'
+    assert after(words, '--nnodes') == '1'
+    assert after(words, '--master-port') == '1234'
+    script = words.index(str(TOOLS / 'train.py'))
+    assert words[script + 1 :] == [
+        'my config.py',
+        '--launcher',
+        'pytorch',
+        '--resume',
+        '--amp',
+    ]
+
+
+def test_dist_test_on_several_machines(launch):
+    words = launch(
+        'dist_test.sh',
+        'c.py',
+        'x.pth',
+        '8',
+        '--work-dir',
+        'out',
+        NNODES='2',
+        NODE_RANK='1',
+        MASTER_ADDR='head',
+    )
+    assert after(words, '--nnodes') == '2'
+    assert after(words, '--node-rank') == '1'
+    assert after(words, '--master-addr') == 'head'
+    script = words.index(str(TOOLS / 'test.py'))
+    assert words[script + 1 :] == [
+        'c.py',
+        'x.pth',
+        '--launcher',
+        'pytorch',
+        '--work-dir',
+        'out',
+    ]
+
+
+@pytest.mark.parametrize('gpus, per_node', [('2', '2'), ('16', '8')])
+def test_slurm_train(launch, gpus, per_node):
+    words = launch(
+        'slurm_train.sh',
+        'part',
+        'job',
+        'c.py',
+        'out',
+        '--resume',
+        GPUS=gpus,
+        SRUN_ARGS='--quotatype auto',
+    )
+    assert after(words, '--partition') == 'part'
+    assert after(words, '--ntasks') == gpus
+    assert after(words, '--gres') == f'gpu:{per_node}'
+    assert after(words, '--quotatype') == 'auto'
+    script = words.index(str(TOOLS / 'train.py'))
+    assert words[script + 1 :] == [
+        'c.py',
+        '--work-dir',
+        'out',
+        '--launcher',
+        'slurm',
+        '--resume',
+    ]
+
+
+def test_slurm_test(launch):
+    words = launch('slurm_test.sh', 'part', 'job', 'c.py', 'x.pth')
+    script = words.index(str(TOOLS / 'test.py'))
+    assert words[script + 1 :] == ['c.py', 'x.pth', '--launcher', 'slurm']
+
+
+@pytest.mark.parametrize(
+    'script, usage',
+    [
+        ('dist_train.sh', 'CONFIG PROCESSES'),
+        ('dist_test.sh', 'CONFIG CHECKPOINT PROCESSES'),
+        ('slurm_train.sh', 'PARTITION JOB_NAME CONFIG WORK_DIR'),
+        ('slurm_test.sh', 'PARTITION JOB_NAME CONFIG CHECKPOINT'),
+    ],
+)
+def test_too_few_arguments(script, usage):
+    done = subprocess.run(
+        [TOOLS / script, 'c.py'], text=True, stderr=subprocess.PIPE
+    )
+    assert done.returncode == 2 and usage in done.stderr
