@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.visualization import Visualizer
 
 # references.py and tiny_models.py are imported from every folder below
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,3 +20,13 @@ def seeded():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def without_leftovers():
+    """What a Runner leaves behind for its process ends with the test."""
+    managers = DefaultScope, MessageHub, MMLogger, Visualizer
+    before = [manager._instance_dict.copy() for manager in managers]
+    yield
+    for manager, instances in zip(managers, before, strict=True):
+        manager._instance_dict = instances

@@ -43,7 +43,7 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 def test_the_frequency_core_needs_nothing_of_openmmlab():
-    python('''
+    python("""
 import sys
 class Blocker:
     def find_spec(self, name, path=None, target=None):
@@ -59,15 +59,15 @@ x = torch.randn(1, 4, 5, 6)
 masks = frequency_masks(x, torch.randn(10, 2, 4))
 waverec2(apply_masks(wavedec2(x), masks), (5, 6))
 frequency_distance(x, x, masks), mask_overlap(masks)
-''')
+""")
 
 
 def test_mmrazor_imports_and_finds_the_package():
-    printed = python('''
+    printed = python("""
 import mmfreekd, mmrazor.models, mmrazor.structures
 from mmrazor.registry import MODELS
 print(MODELS.build(dict(type='mmfreekd.FreeKDLoss', channels=4)).channels)
-''')
+""")
     assert printed == '[4]'
 
 

@@ -1,6 +1,8 @@
 """Detectors and segmenters so small that a training step takes moments."""
 import copy
 
+import mmdet.models  # noqa: F401
+import mmseg.models  # noqa: F401
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict

@@ -78,7 +78,7 @@ def test_the_callers_config_is_left_alone(config_file):
 
 @pytest.mark.parametrize('cfg, message', [
     (None, 'teacher must be a model.*got NoneType'),
-    ('retinanet.py', "teacher must be a model.*cfg_path.*got str"),
+    ('retinanet.py', 'teacher must be a model.*cfg_path.*got str'),
     (dict(depth=18), "teacher must be a model.*got dict {'depth': 18}"),
     (dict(type='mmdet.FPN', in_channels=[4], out_channels=4, num_outs=1),
      'teacher must be a model of mmengine.*got FPN'),

@@ -1,0 +1,93 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from mmfreekd.engine.hooks.random_state_hook import (
+    random_states,
+    set_random_states,
+)
+
+HOOKS = ['mmfreekd.RandomStateHook', 'mmfreekd.PlainCheckpointHook']
+MODES = dict(iters=dict(by_epoch=False), epochs=dict(by_epoch=True))
+
+
+def draw():
+    np.random.randn()  # leaves half a pair of numbers in the state
+    return torch.tensor(
+        [random.random(), random.gauss(0, 1), np.random.rand(),
+         np.random.randn(), torch.rand(()).item()], dtype=torch.float64)
+
+
+def checkpoint(folder, by_epoch, iters):
+    name = f'epoch_{iters // 2}' if by_epoch else f'iter_{iters}'
+    return folder / f'{name}.pth'
+
+
+def test_states_are_set_as_they_were():
+    random.gauss(0, 1)
+    states = random_states()
+    first, second = draw(), draw()
+    set_random_states(states)
+    assert_close(torch.stack((draw(), draw())), torch.stack((first, second)),
+                 rtol=0, atol=0)
+
+
+def test_states_are_plain(tmp_path):
+    states = random_states()
+    first = draw()
+    torch.save(states, tmp_path / 'states.pth')
+    set_random_states(torch.load(tmp_path / 'states.pth', weights_only=True))
+    assert_close(draw(), first, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('options', [
+    {}, dict(val=1),
+    # mmengine writes the latest checkpoint again when it writes a best one
+    dict(val=1, checkpoint=dict(save_best='acc'))])
+@pytest.mark.parametrize('mode', MODES)
+def test_a_resumed_run_ends_as_an_undisturbed_one(tmp_path, train, mode,
+                                                  options):
+    options = {**MODES[mode], **options}
+    whole = train(tmp_path / 'a', HOOKS, until=6, **options)
+    train(tmp_path / 'b', HOOKS, until=4, **options)
+    rest = train(tmp_path / 'c', HOOKS, until=6, **options,
+                 resume=checkpoint(tmp_path / 'b', iters=4, **MODES[mode]))
+    assert rest.seen[-6:] == whole.seen[-6:]  # two batches of three
+    assert rest.losses == whole.losses[-2:]
+    assert_close(rest.weights, whole.weights, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_without_the_hook_it_would_not(tmp_path, train, mode):
+    mode = MODES[mode]
+    whole = train(tmp_path / 'a', HOOKS[1:], until=6, **mode)
+    rest = train(tmp_path / 'c', HOOKS[1:], until=6, **mode,
+                 resume=checkpoint(tmp_path / 'a', iters=4, **mode))
+    assert rest.losses != whole.losses[-2:]
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_validation_does_not_disturb_training(tmp_path, train, mode):
+    mode = MODES[mode]
+    with_val = train(tmp_path / 'a', HOOKS, val=1, **mode)
+    without = train(tmp_path / 'b', HOOKS, **mode)
+    assert with_val.seen == without.seen
+    assert_close(with_val.weights, without.weights, rtol=0, atol=0)
+
+
+def test_loading_weights_does_not_take_over_the_states(tmp_path, train):
+    train(tmp_path / 'a', HOOKS, until=4)
+    fresh = train(tmp_path / 'b', HOOKS, until=4)
+    loaded = train(tmp_path / 'c', HOOKS, until=4,
+                   load=tmp_path / 'a' / 'iter_4.pth')
+    assert loaded.seen == fresh.seen
+
+
+def test_resumes_from_a_checkpoint_without_states(tmp_path, train):
+    train(tmp_path / 'a', HOOKS[1:], until=4)
+    rest = train(tmp_path / 'b', HOOKS, until=6,
+                 resume=tmp_path / 'a' / 'iter_4.pth')
+    assert len(rest.losses) == 2
