@@ -19,7 +19,7 @@ help:
 	@echo 'make test      run the tests'
 	@echo 'make test-all  run the tests and those that make test leaves out'
 	@echo 'make env       only set up .venv, which the above do by themselves:'
-	@echo '               about 20 minutes, of which MMCV compiles for 13'
+	@echo '               about 15 minutes, 13 of them to compile MMCV'
 	@echo 'make lint      check the style'
 	@echo 'make format    mend the style'
 	@echo 'make clean     remove build products and caches; keeps .venv,'
