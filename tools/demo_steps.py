@@ -60,6 +60,7 @@ class Step:
     metric: str = ''
     unit: str = ''
     needs: Optional['Step'] = None
+    product: Optional[Path] = None  # what must be there when it is done
     result: dict = field(default_factory=dict)
 
     @property
@@ -82,7 +83,8 @@ class Step:
     def is_done(self) -> bool:
         """Whether this very step has been finished before."""
         path = self.folder / 'result.json'
-        if not path.is_file():
+        if not path.is_file() or (
+                self.product and not self.product.exists()):
             return False
         self.result = json.loads(path.read_text())
         return self.result['signature'] == self.signature()
@@ -180,7 +182,8 @@ def steps_of(task: Task) -> List[Step]:
     data = Step(
         'data', DEMO_DIR / task.name / 'data',
         [sys.executable, 'tools/data/make_shapes.py', task.data[0],
-         str(task.data_root), *task.data[1:], '--force'])
+         str(task.data_root), *task.data[1:], '--force'],
+        product=task.data_root / 'meta.json')
     teacher = train(task, 'teacher', 'teacher', task.teacher, data)
     prompt = train(task, 'stage 1: frequency prompts', 'prompt', task.prompt,
                    teacher)

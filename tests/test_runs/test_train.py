@@ -4,8 +4,14 @@ import time
 
 import pytest
 import torch
-from conftest import FREEKD, PROMPTS, ROOT, STUDENTS, config_path
-from conftest import train_command
+from runs import (
+    FREEKD,
+    PROMPTS,
+    ROOT,
+    STUDENTS,
+    config_path,
+    train_command,
+)
 
 TASKS = ('reppoints', 'pspnet')
 pytestmark = pytest.mark.slow

@@ -1,7 +1,7 @@
 """What is wrong is said before any training, without a traceback."""
 import pytest
 import torch
-from conftest import FREEKD, PROMPTS
+from runs import FREEKD, PROMPTS
 
 pytestmark = pytest.mark.slow
 LOSS = 'model.distiller.distill_losses.loss_freekd'
