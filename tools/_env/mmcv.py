@@ -99,7 +99,7 @@ def torch_version(venv: Path) -> str:
 
 
 def kept_wheels(venv: Path, build: Path, version: str) -> list:
-    """The wheels of MMCV that were built here, then those that pip kept."""
+    """The wheels that were built here, for other clones, and by pip."""
     python = str(venv / 'bin' / 'python')
     tag = subprocess.check_output(
         [python, '-c', 'import sys; print("cp%d%d" % sys.version_info[:2])'],
@@ -112,7 +112,11 @@ def kept_wheels(venv: Path, build: Path, version: str) -> list:
         stderr=subprocess.DEVNULL,
         text=True,
     ).stdout.split('\n')
-    wheels = [*sorted((build / 'dist').glob('*.whl')), *map(Path, listed)]
+    wheels = [
+        *sorted((build / 'dist').glob('*.whl')),
+        *sorted(wheel_store(build.name).glob('*.whl')),
+        *map(Path, listed),
+    ]
     return [
         wheel
         for wheel in wheels
@@ -147,7 +151,18 @@ def compile_wheel(venv: Path, build: Path, version: str, lock: int) -> Path:
         MAX_JOBS=jobs,
     )
     os.replace(str(part), str(build / 'dist'))
-    return next((build / 'dist').glob('*.whl'))
+    wheel = next((build / 'dist').glob('*.whl'))
+    store = wheel_store(build.name)
+    store.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(str(wheel), str(store / f'{wheel.name}.part'))
+    os.replace(str(store / f'{wheel.name}.part'), str(store / wheel.name))
+    return wheel
+
+
+def wheel_store(torch: str) -> Path:
+    """Where wheels for a version of PyTorch are kept for other clones."""
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
+    return cache / 'mmfreekd' / f'mmcv-torch{torch}'
 
 
 def fetch_source(venv: Path, build: Path, version: str, lock: int) -> Path:
