@@ -33,9 +33,9 @@ def install() -> None:
     """Register the finder, once."""
     if not any(isinstance(f, CompatFinder) for f in sys.meta_path):
         sys.meta_path.insert(0, CompatFinder())
-    for name, mend in CompatFinder.mends.items():
+    for name in (MMENGINE_CHECKPOINT, MMENGINE_CONFIG):
         if name in sys.modules:
-            mend(sys.modules[name])
+            CompatFinder.mends[name](sys.modules[name])
 
 
 def without_quantization(module) -> None:
