@@ -188,6 +188,24 @@ def test_overlap_gradient(kind):
     torch.autograd.gradcheck(lambda *m: mask_overlap(m, kind), masks)
 
 
+@pytest.mark.parametrize('kind', ['jaccard', 'dice'])
+def test_overlap_keeps_its_precision_under_autocast(kind):
+    masks = [mask.float() for mask in random_masks(3)]
+    expected = mask_overlap(masks, kind)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert_close(mask_overlap(masks, kind), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('kind', ['jaccard', 'dice'])
+def test_overlap_of_closed_masks_is_a_number(kind):
+    # one pixel that prompts have shut; its square is 0 in float32
+    logits = torch.full((1, 2, 1, 1), -60., requires_grad=True)
+    overlap = mask_overlap([torch.sigmoid(logits)], kind)
+    assert 0 <= overlap <= 1
+    overlap.backward()
+    assert logits.grad.isfinite().all()
+
+
 def test_overlap_refuses_what_it_does_not_know():
     with pytest.raises(ValueError, match="'jaccard', 'dice'.*got 'iou'"):
         mask_overlap(random_masks(2), 'iou')

@@ -60,6 +60,16 @@ def test_the_frequency_loss_alone_reaches_the_student(pair, build_distill):
     assert model.student.backbone.layer4[0].conv1.weight.grad.any()
 
 
+def test_an_image_without_objects_is_no_error(det_pair, build_distill):
+    model = build_distill(det_pair).train()
+    batch = tiny_models.det_batch([(64, 64)])
+    sample, = batch['data_samples']
+    sample.gt_instances = sample.gt_instances[:0]
+    losses = losses_of(model, batch)
+    assert total(losses).isfinite()
+    assert losses['distill.loss_freekd'] > 0
+
+
 def test_log_keys(pair, build_distill):
     model = build_distill(pair).train()
     student = {f'student.{k}' for k in losses_of(model.student, pair.batch)}

@@ -18,6 +18,13 @@ def raw_outputs(model, batch):
         return model(**data, mode='tensor')
 
 
+def flat(outputs):
+    """A tensor, or lists of them in any depth, as one vector."""
+    if isinstance(outputs, torch.Tensor):
+        return outputs.flatten()
+    return torch.cat([flat(part) for part in outputs])
+
+
 def test_changes_prompts_and_nothing_else(pair, build_tuning):
     model = build_tuning(pair)
     model.init_weights()
@@ -56,7 +63,10 @@ def test_checkpoints_hold_only_prompts(pair, build_tuning):
     levels = pair.num_levels or 1
     assert list(model.state_dict()) == [
         f'prompts.{i}.prompts' for i in range(levels)]
-    other = build_tuning(pair)
+
+
+def test_checkpoints_load_strictly(pair, build_tuning):
+    model, other = build_tuning(pair), build_tuning(pair)
     other.load_state_dict(model.state_dict(), strict=True)
     assert_close(snapshot(other.prompts), snapshot(model.prompts))
 
@@ -72,11 +82,14 @@ def test_starts_as_the_teacher(pair, build_tuning):
     model = build_tuning(pair).eval()
     teacher = build_model(copy.deepcopy(pair.teacher), 'teacher').eval()
     teacher.load_state_dict(torch.load(pair.teacher_ckpt)['state_dict'])
-    expected = raw_outputs(teacher, pair.batch)
+    expected = flat(raw_outputs(teacher, pair.batch))
+    # but for the small numbers that its prompts start from
+    outputs = flat(raw_outputs(model, pair.batch))
+    assert (outputs - expected).norm() < 0.05 * expected.norm()
     with torch.no_grad():
         for prompt in model.prompts:
             prompt.prompts.zero_()
-    assert_close(raw_outputs(model, pair.batch), expected,
+    assert_close(flat(raw_outputs(model, pair.batch)), expected,
                  rtol=1e-3, atol=1e-3)
 
 
