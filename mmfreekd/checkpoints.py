@@ -34,8 +34,9 @@ def read_checkpoint(path: str, what: str) -> dict:
             f'{os.getcwd()}). Give the path of an existing checkpoint')
     except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
         raise CheckpointError(
-            f'{what}: {path!r} cannot be read as a checkpoint; it is '
-            f'truncated, or no PyTorch file ({error})')
+            f'{what}: {path!r} cannot be read as a checkpoint: it is '
+            'truncated, no PyTorch file, or holds objects that are not '
+            f'loaded from files. PyTorch says: {error}')
     if not isinstance(checkpoint, dict):
         raise CheckpointError(
             f'{what}: {path!r} holds a {type(checkpoint).__name__}, expected '
@@ -90,8 +91,8 @@ def _listing(title: str, items: List[str], most: int = 10) -> List[str]:
 def leave_out(module: nn.Module, part: str) -> None:
     """Keep a frozen part out of a module's checkpoints.
 
-    It is rebuilt from the config whenever the module is, so it is not missed
-    when a checkpoint is loaded.
+    It is rebuilt from the config whenever the module is; loading a
+    checkpoint leaves it as it is.
 
     Args:
         module (nn.Module): The module.
@@ -99,16 +100,15 @@ def leave_out(module: nn.Module, part: str) -> None:
     """
 
     def drop(module, state_dict, prefix, local_metadata):
-        for key in [k for k in state_dict if k.startswith(prefix + part)]:
+        for key in [k for k in state_dict if k.startswith(f'{prefix}{part}.')]:
             del state_dict[key]
 
-    def forgive(module, incompatible_keys):
-        missing = incompatible_keys.missing_keys
-        missing[:] = [k for k in missing if f'{part}.' not in k]
+    def keep_own(module, state_dict, prefix, *args):
+        own = getattr(module, part).state_dict(prefix=f'{prefix}{part}.')
+        state_dict.update(own)
 
-    part = f'{part}.' if not part.endswith('.') else part
     module._register_state_dict_hook(drop)
-    module.register_load_state_dict_post_hook(forgive)
+    module._register_load_state_dict_pre_hook(keep_own, with_module=True)
 
 
 def prompts_meta(prompts: nn.ModuleList) -> Dict:

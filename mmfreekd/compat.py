@@ -17,6 +17,7 @@ import logging
 import sys
 import sysconfig
 from pathlib import Path
+from pickle import UnpicklingError
 
 RAZOR_QUANTIZATION = 'mmrazor.structures.quantization.backend_config'
 MMENGINE_CHECKPOINT = 'mmengine.runner.checkpoint'
@@ -74,13 +75,13 @@ def history_statistic(owner, name: str):
     """Stand in for ``getattr`` while a checkpoint is read.
 
     Raises:
-        ValueError: If anything but a statistic of a HistoryBuffer is asked
-            for.
+        UnpicklingError: If anything but a statistic of a HistoryBuffer is
+            asked for.
     """
     from mmengine.logging import HistoryBuffer
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current',
                                                   'mean'):
-        raise ValueError(
+        raise UnpicklingError(
             f'a checkpoint asks for {name!r} of {owner!r}: only the '
             'statistics of mmengine.logging.HistoryBuffer are read from '
             'files. Do not load this file unless you know who made it')

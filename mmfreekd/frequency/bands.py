@@ -3,6 +3,8 @@ from typing import List, NamedTuple, Tuple
 
 from torch import Tensor
 
+from ..errors import UsageError
+
 BAND_LAYOUTS = ('subband', 'level')
 ORIENTATIONS = ('horizontal', 'vertical', 'diagonal')
 
@@ -27,12 +29,12 @@ class FrequencyBands(NamedTuple):
 
 
 def check_layout(levels: int, band_layout: str) -> None:
-    """Raise ``ValueError`` unless this is a layout that the package knows."""
+    """Raise ``UsageError`` unless this is a layout that the package knows."""
     if not isinstance(levels, int) or levels < 1:
-        raise ValueError(
+        raise UsageError(
             f'levels must be a positive integer, got {levels!r}')
     if band_layout not in BAND_LAYOUTS:
-        raise ValueError(
+        raise UsageError(
             f'band_layout must be one of {BAND_LAYOUTS}, got {band_layout!r}')
 
 

@@ -9,6 +9,7 @@ from .bands import FrequencyBands, band_names, num_bands
 from .wavelet import wavedec2
 
 OVERLAP_KINDS = ('jaccard', 'dice')
+TINY = 1e-12  # masks that are shut everywhere do not overlap
 
 
 def frequency_masks(x: Tensor,
@@ -129,7 +130,9 @@ def mask_overlap(masks: Sequence[Tensor], kind: str = 'jaccard') -> Tensor:
         raise ValueError(f'kind must be one of {OVERLAP_KINDS}, got {kind!r}')
     if not masks:
         raise ValueError('masks must hold one tensor per band, got none')
-    return torch.stack([_overlap(mask, kind) for mask in masks]).mean()
+    with torch.autocast(masks[0].device.type, enabled=False):
+        return torch.stack([_overlap(full_precision(mask), kind)
+                            for mask in masks]).mean()
 
 
 def _overlap(mask: Tensor, kind: str) -> Tensor:
@@ -138,12 +141,12 @@ def _overlap(mask: Tensor, kind: str) -> Tensor:
     square = product.diagonal(dim1=1, dim2=2)
     squares = square.unsqueeze(1) + square.unsqueeze(2)
     if kind == 'jaccard':
-        return (product / (squares - product)).mean()
+        return (product / (squares - product).clamp_min(TINY)).mean()
     num_prompts = mask.size(1)
     if num_prompts == 1:
         return product.sum() * 0
     pairs = ~torch.eye(num_prompts, dtype=torch.bool, device=mask.device)
-    return (2 * product / squares)[:, pairs].mean()
+    return (2 * product / squares.clamp_min(TINY))[:, pairs].mean()
 
 
 def mask_per_level(bands: FrequencyBands, masks: Sequence[Tensor],

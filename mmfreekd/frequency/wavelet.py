@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import UsageError
 from .bands import FrequencyBands, check_layout
 
 
@@ -90,6 +91,12 @@ def waverec2(bands: FrequencyBands,
     return x
 
 
+def check_wavelet(wavelet: str) -> None:
+    """Raise ``UsageError`` unless this is an orthogonal wavelet."""
+    if wavelet != 'haar':
+        _Filters(wavelet)
+
+
 def _haar_split(x: Tensor) -> Tuple[Tensor, Tensor]:
     height, width = x.shape[-2:]
     if height % 2 or width % 2:
@@ -126,16 +133,16 @@ class _Filters:
         try:
             import pywt
         except ImportError as error:
-            raise ValueError(
+            raise UsageError(
                 f"wavelet {name!r} needs PyWavelets; 'haar' does not. Install "
                 "it with: pip install 'mmfreekd[wavelets]'") from error
         if name not in pywt.wavelist(kind='discrete'):
-            raise ValueError(
+            raise UsageError(
                 f'wavelet {name!r} is not one that PyWavelets knows: see '
                 "pywt.wavelist(kind='discrete')")
         wavelet = pywt.Wavelet(name)
         if not wavelet.orthogonal:
-            raise ValueError(
+            raise UsageError(
                 f'wavelet {name!r} is not orthogonal; FreeKD needs an '
                 "orthogonal one such as 'haar', 'db2', 'sym4' or 'coif1'")
         self.length = wavelet.dec_len

@@ -20,6 +20,9 @@ class TeacherNormalization(nn.Module):
         s_mean, s_std, s_swap = statistics(student)
         t_mean, t_std, t_swap = statistics(teacher)
         self.swap = s_swap != t_swap
+        # the two names of mmengine / mmdet and of mmseg
+        self.pad_value = getattr(teacher, 'pad_value',
+                                 getattr(teacher, 'pad_val', 0))
         if self.swap:
             s_mean, s_std = s_mean.flip(0), s_std.flip(0)
         for name, value in (('scale', s_std / t_std),
@@ -39,8 +42,7 @@ class TeacherNormalization(nn.Module):
         Args:
             inputs (Tensor): The student's batch ``(N, 3, H, W)``.
             data_samples (list[BaseDataElement], optional): Their
-                ``img_shape`` tells the image from the padding, which is zero
-                for both.
+                ``img_shape`` tells the image from the padding.
 
         Returns:
             Tensor: The teacher's batch, of the same shape.
@@ -52,8 +54,8 @@ class TeacherNormalization(nn.Module):
         for output, sample in zip(outputs, data_samples or ()):
             height, width = sample.metainfo.get('img_shape',
                                                 output.shape)[-2:]
-            output[:, height:] = 0
-            output[..., width:] = 0
+            output[:, height:] = self.pad_value
+            output[..., width:] = self.pad_value
         return outputs
 
 
@@ -65,7 +67,6 @@ def statistics(preprocessor: nn.Module) -> Tuple[Tensor, Tensor, bool]:
     shape = (3, 1, 1)
     mean = getattr(preprocessor, 'mean', None)
     std = getattr(preprocessor, 'std', None)
-    # the two names of mmengine / mmdet and of mmseg
     swap = getattr(preprocessor, '_channel_conversion',
                    getattr(preprocessor, 'channel_conversion', False))
     return (torch.zeros(shape) if mean is None else mean.detach().clone(),

@@ -25,8 +25,8 @@ def find_source(model: nn.Module, source: str, who: str) -> nn.Module:
     Raises:
         UsageError: If there is none; near names are suggested.
     """
-    modules = dict(model.named_modules())
-    if source and source in modules:
+    modules = {name: m for name, m in model.named_modules() if name}
+    if source in modules:
         return modules[source]
     near = get_close_matches(source, modules, n=5, cutoff=0.4)
     if not near:

@@ -30,6 +30,11 @@ class StudentCheckpointHook(Hook):
     def before_train(self, runner) -> None:
         """Export what a run that was killed may have left."""
         self._export(runner)
+        last = runner.message_hub.runtime_info.get('last_ckpt')
+        if last is not None:
+            folder = Path(str(last)).parent
+            self._exported = [path for path in folder.glob('*.pth')
+                              if student_path(path).is_file()]
 
     def after_train_epoch(self, runner) -> None:
         """Export the student of the latest checkpoint."""

@@ -68,10 +68,11 @@ class FreeKDDistill(SingleTeacherDistill):
         self.teacher_ckpt = teacher_ckpt
         if teacher_ckpt is not None:
             load_strictly(self.teacher, teacher_ckpt, 'teacher_ckpt')
-            self.teacher._is_init = True
         elif self.random_teacher:
             print_log('The teacher has random weights: teacher_ckpt is not '
                       'set', logger='current', level=logging.WARNING)
+        # mmengine does not initialise it again then
+        self.teacher._is_init = bool(teacher_ckpt or self.teacher_is_built)
         leave_out(self, 'teacher')
         self.teacher_normalization = teacher_normalization(
             self.data_preprocessor, self.teacher.data_preprocessor)

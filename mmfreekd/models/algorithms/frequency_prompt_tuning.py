@@ -71,7 +71,8 @@ class FrequencyPromptTuning(BaseAlgorithm):
         self.teacher_ckpt = teacher_ckpt
         if teacher_ckpt is not None:
             load_strictly(self.teacher, teacher_ckpt, 'teacher_ckpt')
-            self.teacher._is_init = True
+        # mmengine does not initialise it again then
+        self.teacher._is_init = bool(teacher_ckpt or self.teacher_is_built)
         self.teacher.requires_grad_(False)
         leave_out(self, 'architecture')
         self.prompts = nn.ModuleList(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ...errors import UsageError
 from ...frequency import (apply_masks, frequency_masks, num_bands, wavedec2,
                           waverec2)
+from ...frequency.wavelet import check_wavelet
 from ...registry import MODELS
 
 
@@ -32,7 +33,8 @@ class FrequencyPrompt(BaseModule):
             normal(0, 0.01).
 
     Raises:
-        UsageError: If a number is not positive or the layout not known.
+        UsageError: If a number is not positive, or layout or wavelet not
+            known.
     """
 
     def __init__(self,
@@ -47,6 +49,7 @@ class FrequencyPrompt(BaseModule):
             if not isinstance(value, int) or value < 1:
                 raise UsageError(
                     f'{name} must be a positive integer, got {value!r}')
+        check_wavelet(wavelet)
         self.levels = levels
         self.band_layout = band_layout
         self.wavelet = wavelet

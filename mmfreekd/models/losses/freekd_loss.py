@@ -7,6 +7,8 @@ from torch import Tensor
 from ...checkpoints import load_prompts
 from ...errors import UsageError
 from ...frequency import frequency_distance, frequency_masks
+from ...frequency.bands import check_layout
+from ...frequency.wavelet import check_wavelet
 from ...registry import MODELS
 from ..layers import FrequencyPrompt
 from ..pyramid import Feature, channels_per_level, pyramid_levels
@@ -56,6 +58,8 @@ class FreeKDLoss(BaseModule):
         if loss_weight < 0:
             raise UsageError(
                 f'loss_weight must not be negative, got {loss_weight}')
+        check_layout(levels, band_layout)
+        check_wavelet(wavelet)
         self.layout = dict(levels=levels, band_layout=band_layout,
                            wavelet=wavelet)
         self.low_band = low_band
