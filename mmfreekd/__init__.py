@@ -15,6 +15,7 @@ its connectors, which are trained, give the student::
 ``mmfreekd.frequency`` holds the paper in reading order,
 ``mmfreekd.models.algorithms`` the two stages.
 """
+
 from . import compat
 from .version import __version__
 

@@ -1,8 +1,8 @@
-"""Reading checkpoints, strictly, and the file of frequency prompts."""
+"""Reading checkpoints, strictly, and writing them whole."""
+
 import os
 import pickle
-from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List
 
 import torch
 from mmengine.runner import CheckpointLoader
@@ -27,20 +27,24 @@ def read_checkpoint(path: str, what: str) -> dict:
     """
     try:
         checkpoint = CheckpointLoader.load_checkpoint(
-            str(path), map_location='cpu')
+            str(path), map_location='cpu'
+        )
     except FileNotFoundError:
         raise CheckpointError(
             f'{what}: there is no file {path!r} (working directory '
-            f'{os.getcwd()}). Give the path of an existing checkpoint')
+            f'{os.getcwd()}). Give the path of an existing checkpoint'
+        )
     except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
         raise CheckpointError(
             f'{what}: {path!r} cannot be read as a checkpoint: it is '
             'truncated, no PyTorch file, or holds objects that are not '
-            f'loaded from files. PyTorch says: {error}')
+            f'loaded from files. PyTorch says: {error}'
+        )
     if not isinstance(checkpoint, dict):
         raise CheckpointError(
             f'{what}: {path!r} holds a {type(checkpoint).__name__}, expected '
-            'a dict of weights')
+            'a dict of weights'
+        )
     return checkpoint
 
 
@@ -62,7 +66,9 @@ def load_strictly(model: nn.Module, path: str, what: str) -> None:
     own = {k: v.shape for k, v in model.state_dict().items()}
     reshaped = [
         f'{k} is {tuple(v.shape)}, expected {tuple(own[k])}'
-        for k, v in weights.items() if k in own and v.shape != own[k]]
+        for k, v in weights.items()
+        if k in own and v.shape != own[k]
+    ]
     if not reshaped:
         missing, left_over = model.load_state_dict(weights, strict=False)
     else:
@@ -71,21 +77,29 @@ def load_strictly(model: nn.Module, path: str, what: str) -> None:
     # a counter that batch norms of old checkpoints do not have
     missing = [k for k in missing if not k.endswith('num_batches_tracked')]
     if missing or left_over or reshaped:
-        raise CheckpointError('\n'.join([
-            f'{what}: {path!r} is not a checkpoint of this '
-            f'{type(model).__name__}; its config and checkpoint must belong '
-            'together.',
-            *_listing('missing in the file', missing),
-            *_listing('left over in the file', left_over),
-            *_listing('of another shape', reshaped)]))
+        raise CheckpointError(
+            '\n'.join(
+                [
+                    f'{what}: {path!r} is not a checkpoint of this '
+                    f'{type(model).__name__}; its config and checkpoint must '
+                    'belong together.',
+                    *_listing('missing in the file', missing),
+                    *_listing('left over in the file', left_over),
+                    *_listing('of another shape', reshaped),
+                ]
+            )
+        )
 
 
 def _listing(title: str, items: List[str], most: int = 10) -> List[str]:
     if not items:
         return []
     more = [f'    ... and {len(items) - most} more'] * (len(items) > most)
-    return [f'  {title} ({len(items)}):',
-            *(f'    {item}' for item in items[:most]), *more]
+    return [
+        f'  {title} ({len(items)}):',
+        *(f'    {item}' for item in items[:most]),
+        *more,
+    ]
 
 
 def leave_out(module: nn.Module, part: str) -> None:
@@ -100,7 +114,8 @@ def leave_out(module: nn.Module, part: str) -> None:
     """
 
     def drop(module, state_dict, prefix, local_metadata):
-        for key in [k for k in state_dict if k.startswith(f'{prefix}{part}.')]:
+        own = f'{prefix}{part}.'
+        for key in [k for k in state_dict if k.startswith(own)]:
             del state_dict[key]
 
     def keep_own(module, state_dict, prefix, *args):
@@ -109,73 +124,6 @@ def leave_out(module: nn.Module, part: str) -> None:
 
     module._register_state_dict_hook(drop)
     module._register_load_state_dict_pre_hook(keep_own, with_module=True)
-
-
-def prompts_meta(prompts: nn.ModuleList) -> Dict:
-    """What the prompts of a pyramid are: everything a user of them checks."""
-    first = prompts[0]
-    return dict(
-        channels=[prompt.prompts.size(2) for prompt in prompts],
-        num_prompts=first.prompts.size(1),
-        levels=first.levels,
-        band_layout=first.band_layout,
-        wavelet=first.wavelet)
-
-
-def save_prompts(prompts: nn.ModuleList, path: str,
-                 meta: Optional[Dict] = None) -> None:
-    """Write the prompts of a pyramid, whole or not at all.
-
-    Args:
-        prompts (nn.ModuleList): A ``FrequencyPrompt`` for each pyramid level.
-        path (str): The file.
-        meta (dict, optional): What else to note, such as the teacher.
-            Defaults to None.
-    """
-    content = dict(
-        meta=dict(**prompts_meta(prompts), **(meta or {}),
-                  mmfreekd_version=__version__),
-        state_dict={k: v.detach().cpu() for k, v in
-                    prompts.state_dict().items()})
-    save_whole(content, path)
-
-
-def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
-    """Load the prompts that stage 1 wrote.
-
-    Args:
-        prompts (nn.ModuleList): A ``FrequencyPrompt`` for each pyramid level.
-        path (str): The file.
-
-    Returns:
-        dict: The file's ``meta``.
-
-    Raises:
-        CheckpointError: If there is no such file, it holds no prompts, or
-            their layout is another.
-    """
-    if '://' not in str(path) and not Path(path).expanduser().is_file():
-        raise CheckpointError(
-            f'prompt_ckpt: there is no file {str(path)!r}. Stage 1 writes it: '
-            'python tools/train.py PROMPT_CONFIG, with the config of this '
-            'teacher under configs/freekd/prompt or configs/demo (prompts.pth '
-            'in its work_dir)')
-    checkpoint = read_checkpoint(path, 'prompt_ckpt')
-    if not {'meta', 'state_dict'} <= checkpoint.keys() or (
-            'num_prompts' not in checkpoint['meta']):
-        raise CheckpointError(
-            f'prompt_ckpt: {str(path)!r} holds no frequency prompts; '
-            'expected the prompts.pth that stage 1 writes')
-    meta, expected = checkpoint['meta'], prompts_meta(prompts)
-    wrong = [f'{key} is {meta.get(key)}, expected {value}'
-             for key, value in expected.items() if meta.get(key) != value]
-    if wrong:
-        raise CheckpointError(
-            f'prompt_ckpt: the prompts in {str(path)!r} are of another '
-            f'layout: {"; ".join(wrong)}. Set the same in the config, or '
-            'tune prompts for it in stage 1')
-    prompts.load_state_dict(checkpoint['state_dict'])
-    return meta
 
 
 def save_whole(content: Dict, path: str) -> None:
@@ -203,15 +151,25 @@ def export_student(source: str, target: str) -> None:
     """
     checkpoint = read_checkpoint(source, 'the distillation checkpoint')
     prefix = 'architecture.'
-    weights = {key[len(prefix):]: value for key, value in
-               checkpoint.get('state_dict', {}).items()
-               if key.startswith(prefix)}
+    weights = {
+        key[len(prefix) :]: value
+        for key, value in checkpoint.get('state_dict', {}).items()
+        if key.startswith(prefix)
+    }
     if not weights:
         raise CheckpointError(
             f'{source!r} holds no student: expected a checkpoint of a '
-            f'distillation, whose keys begin with {prefix!r}')
+            f'distillation, whose keys begin with {prefix!r}'
+        )
     meta = checkpoint.get('meta', {})
-    meta = {key: meta[key] for key in ('dataset_meta', 'epoch', 'iter')
-            if key in meta}
-    save_whole(dict(meta=dict(**meta, mmfreekd_version=__version__),
-                    state_dict=weights), target)
+    meta = {
+        key: meta[key]
+        for key in ('dataset_meta', 'epoch', 'iter')
+        if key in meta
+    }
+    save_whole(
+        dict(
+            meta=dict(**meta, mmfreekd_version=__version__), state_dict=weights
+        ),
+        target,
+    )

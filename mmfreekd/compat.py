@@ -9,6 +9,7 @@ imports nothing itself. Importing :mod:`mmfreekd` does so; ``python -m
 mmfreekd.compat --enable`` does it for every process of an environment, which
 the stock tools of MMRazor need.
 """
+
 import argparse
 import importlib.abc
 import importlib.machinery
@@ -24,8 +25,10 @@ MMENGINE_CHECKPOINT = 'mmengine.runner.checkpoint'
 MMENGINE_CONFIG = 'mmengine.config.utils'
 STARTUP_FILE = 'mmfreekd_compat.pth'
 # one line, as a .pth file wants it; silent once mmfreekd is uninstalled
-STARTUP_LINE = ("import importlib.util as u; u.find_spec('mmfreekd') and "
-                "__import__('mmfreekd')\n")
+STARTUP_LINE = (
+    "import importlib.util as u; u.find_spec('mmfreekd') and "
+    "__import__('mmfreekd')\n"
+)
 
 logger = logging.getLogger('mmfreekd')
 
@@ -44,8 +47,10 @@ def without_quantization(module) -> None:
     names = ('academic', 'native', 'openvino', 'tensorrt')
     module.BackendConfigs = dict.fromkeys(names)
     module.__all__ = ['BackendConfigs']
-    logger.info('MMRazor is imported without its quantisation backends, '
-                'which do not exist any more in torch 2')
+    logger.info(
+        'MMRazor is imported without its quantisation backends, '
+        'which do not exist any more in torch 2'
+    )
 
 
 def allow_training_checkpoints(module) -> None:
@@ -58,15 +63,24 @@ def allow_training_checkpoints(module) -> None:
     import numpy as np
     import torch
     from mmengine.logging import HistoryBuffer
+
     if not hasattr(torch.serialization, 'add_safe_globals'):
         return  # before torch 2.5; there weights_only is off by default
     core = np._core if hasattr(np, '_core') else np.core
-    allowed = [HistoryBuffer, (history_statistic, 'builtins.getattr'),
-               np.ndarray, np.dtype]
+    allowed = [
+        HistoryBuffer,
+        (history_statistic, 'builtins.getattr'),
+        np.ndarray,
+        np.dtype,
+    ]
     for package in ('numpy.core', 'numpy._core'):
         for name in ('scalar', '_reconstruct'):
-            allowed.append((getattr(core.multiarray, name),
-                            f'{package}.multiarray.{name}'))
+            allowed.append(
+                (
+                    getattr(core.multiarray, name),
+                    f'{package}.multiarray.{name}',
+                )
+            )
     allowed += {type(np.dtype(code)) for code in '?bBhHiIlLqQefd'}
     torch.serialization.add_safe_globals(allowed)
 
@@ -79,12 +93,18 @@ def history_statistic(owner, name: str):
             asked for.
     """
     from mmengine.logging import HistoryBuffer
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'current',
-                                                  'mean'):
+
+    if owner is not HistoryBuffer or name not in (
+        'min',
+        'max',
+        'current',
+        'mean',
+    ):
         raise UnpicklingError(
             f'a checkpoint asks for {name!r} of {owner!r}: only the '
             'statistics of mmengine.logging.HistoryBuffer are read from '
-            'files. Do not load this file unless you know who made it')
+            'files. Do not load this file unless you know who made it'
+        )
     return getattr(owner, name)
 
 
@@ -109,8 +129,9 @@ class CompatFinder(importlib.abc.MetaPathFinder):
             if torch_major() < 2:
                 return None
             loader = _MendingLoader(None, self.mends[name])
-            return importlib.machinery.ModuleSpec(name, loader,
-                                                  is_package=True)
+            return importlib.machinery.ModuleSpec(
+                name, loader, is_package=True
+            )
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None:
             spec.loader = _MendingLoader(spec.loader, self.mends[name])
@@ -140,6 +161,7 @@ class _MendingLoader(importlib.abc.Loader):
 def torch_major() -> int:
     """The major version of the installed torch, without importing it."""
     from importlib.metadata import version
+
     return int(version('torch').split('.')[0])
 
 
@@ -151,13 +173,18 @@ def startup_path() -> Path:
 def main(args=None) -> None:
     """Switch the mends on or off for every process of this environment."""
     parser = argparse.ArgumentParser(
-        prog='python -m mmfreekd.compat', description=main.__doc__)
+        prog='python -m mmfreekd.compat', description=main.__doc__
+    )
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument('--enable', action='store_true',
-                        help='apply the mends whenever Python starts here, '
-                        'so that stock MMRazor tools work')
-    choice.add_argument('--disable', action='store_true',
-                        help='take that back')
+    choice.add_argument(
+        '--enable',
+        action='store_true',
+        help='apply the mends whenever Python starts here, '
+        'so that stock MMRazor tools work',
+    )
+    choice.add_argument(
+        '--disable', action='store_true', help='take that back'
+    )
     args = parser.parse_args(args)
     path = startup_path()
     if args.enable:

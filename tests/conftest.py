@@ -1,4 +1,5 @@
 """Fixtures for all tests."""
+
 import random
 import sys
 from pathlib import Path

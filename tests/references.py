@@ -3,6 +3,7 @@
 Nothing here imports mmfreekd. Bands are dicts by name, such as
 ``level1_horizontal``, so that no order has to be agreed on.
 """
+
 import pywt
 import torch
 import torch.nn.functional as F
@@ -23,18 +24,24 @@ def pywt_bands(x, levels, wavelet='haar'):
 
 def haar_bands(x, levels):
     """The same for Haar, with the four 2x2 kernels spelled out."""
-    kernels = 0.5 * x.new_tensor([
-        [[1, 1], [1, 1]],  # low
-        [[1, 1], [-1, -1]],  # horizontal edges: rows differ
-        [[1, -1], [1, -1]],  # vertical edges: columns differ
-        [[1, -1], [-1, 1]],  # diagonal
-    ])[:, None]
+    kernels = (
+        0.5
+        * x.new_tensor(
+            [
+                [[1, 1], [1, 1]],  # low
+                [[1, 1], [-1, -1]],  # horizontal edges: rows differ
+                [[1, -1], [1, -1]],  # vertical edges: columns differ
+                [[1, -1], [-1, 1]],  # diagonal
+            ]
+        )[:, None]
+    )
     low, bands = x, {}
     for level in range(1, levels + 1):
         num, channels, height, width = low.shape
         low = F.pad(low, (0, width % 2, 0, height % 2))
-        out = F.conv2d(low.reshape(num * channels, 1, *low.shape[2:]),
-                       kernels, stride=2)
+        out = F.conv2d(
+            low.reshape(num * channels, 1, *low.shape[2:]), kernels, stride=2
+        )
         out = out.reshape(num, channels, 4, *out.shape[2:])
         low = out[:, :, 0]
         for i, name in enumerate(ORIENTATIONS):
@@ -86,8 +93,16 @@ def overlap_of(masks, kind):
     return torch.stack(values).mean() if values else torch.zeros(())
 
 
-def distance_of(s, t, masks=None, weights=None, levels=3,
-                band_layout='subband', low_band=True, reduction='mean'):
+def distance_of(
+    s,
+    t,
+    masks=None,
+    weights=None,
+    levels=3,
+    band_layout='subband',
+    low_band=True,
+    reduction='mean',
+):
     """The frequency distance: both sides transformed, masked, compared."""
     s_bands, t_bands = haar_bands(s, levels), haar_bands(t, levels)
     total = 0
@@ -101,7 +116,7 @@ def distance_of(s, t, masks=None, weights=None, levels=3,
             mask = mask if masks is None else masks[b]
             per_prompt = []
             for i in range(mask.size(1)):
-                m = mask[:, i:i + 1]
+                m = mask[:, i : i + 1]
                 d = (m * t_bands[name] - m * s_bands[name]).abs()
                 if weights is not None:
                     d = d * weights[:, :, None, None]
@@ -109,8 +124,9 @@ def distance_of(s, t, masks=None, weights=None, levels=3,
             # (T, N, C, h, w) -> (N, C, h, w)
             elements.append(torch.stack(per_prompt).mean(0))
         elements = torch.stack(elements)
-        total = total + (elements.mean() if reduction == 'mean' else
-                         elements.sum())
+        total = total + (
+            elements.mean() if reduction == 'mean' else elements.sum()
+        )
     return total
 
 
@@ -129,8 +145,10 @@ def official_loss(s_levels, t_levels, prompts):
             a = torch.stack([t_bands[n] for n in names], dim=2)
             b = torch.stack([s_bands[n] for n in names], dim=2)
             mask = torch.sigmoid(
-                torch.einsum('tc,nchw->nthw', prompt[level], a.sum(2)))
+                torch.einsum('tc,nchw->nthw', prompt[level], a.sum(2))
+            )
             mask = mask[:, :, None, None]  # (N, T, 1, 1, h, w)
-            total = total + (mask * a[:, None] - mask * b[:, None]
-                             ).abs().mean()
+            total = (
+                total + (mask * a[:, None] - mask * b[:, None]).abs().mean()
+            )
     return total

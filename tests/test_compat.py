@@ -19,10 +19,15 @@ ROOT = Path(mmfreekd.__file__).parents[1]
 def python(code, **env):
     """What a fresh Python prints; fails with its error if it fails."""
     path = os.pathsep.join(
-        p for p in (str(ROOT), os.environ.get('PYTHONPATH')) if p)
+        p for p in (str(ROOT), os.environ.get('PYTHONPATH')) if p
+    )
     done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', code], capture_output=True,
-        text=True, env={**os.environ, 'PYTHONPATH': path, **env}, cwd='/')
+        [sys.executable, '-W', 'ignore', '-c', code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': path, **env},
+        cwd='/',
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -30,7 +35,7 @@ def python(code, **env):
 def history():
     """What mmengine keeps of a logged value."""
     buffer = HistoryBuffer()
-    for value in (3., 1., np.float64(2.5)):
+    for value in (3.0, 1.0, np.float64(2.5)):
         buffer.update(value)
     return buffer
 
@@ -38,7 +43,8 @@ def history():
 def test_importing_the_package_imports_nothing_heavy():
     loaded = python(
         'import mmfreekd, sys; print(sorted({"torch", "numpy", "mmengine", '
-        '"mmcv", "mmrazor", "mmdet", "mmseg"} & sys.modules.keys()))')
+        '"mmcv", "mmrazor", "mmdet", "mmseg"} & sys.modules.keys()))'
+    )
     assert loaded == '[]'
 
 
@@ -71,11 +77,14 @@ print(MODELS.build(dict(type='mmfreekd.FreeKDLoss', channels=4)).channels)
     assert printed == '[4]'
 
 
-@pytest.mark.parametrize('order', ['mmfreekd, mmengine.config',
-                                   'mmengine.config, mmfreekd'])
+@pytest.mark.parametrize(
+    'order', ['mmfreekd, mmengine.config', 'mmengine.config, mmfreekd']
+)
 def test_configs_find_the_package_in_whatever_order_it_is_imported(order):
-    printed = python(f'import {order}; from mmengine.config.utils import '
-                     'MODULE2PACKAGE; print(MODULE2PACKAGE["mmfreekd"])')
+    printed = python(
+        f'import {order}; from mmengine.config.utils import '
+        'MODULE2PACKAGE; print(MODULE2PACKAGE["mmfreekd"])'
+    )
     assert printed == 'mmfreekd'
 
 
@@ -83,29 +92,36 @@ def test_a_mended_module_keeps_its_source():
     import inspect
 
     import mmengine.runner.checkpoint
+
     assert 'def load_checkpoint' in inspect.getsource(
-        mmengine.runner.checkpoint)
+        mmengine.runner.checkpoint
+    )
 
 
 def test_is_installed_once():
     compat.install()
-    finders = [f for f in sys.meta_path
-               if isinstance(f, compat.CompatFinder)]
+    finders = [f for f in sys.meta_path if isinstance(f, compat.CompatFinder)]
     assert len(finders) == 1
 
 
-@pytest.mark.parametrize('name', ['json', 'mmengine', 'mmrazor.models',
-                                  'mmrazor.structures.quantization'])
+@pytest.mark.parametrize(
+    'name',
+    ['json', 'mmengine', 'mmrazor.models', 'mmrazor.structures.quantization'],
+)
 def test_leaves_other_modules_alone(name):
     assert compat.CompatFinder().find_spec(name) is None
 
 
-@pytest.mark.parametrize('torch_version, mended', [
-    ('1.13.1', False), ('2.0.0+cu118', True), ('2.13.0', True)])
+@pytest.mark.parametrize(
+    'torch_version, mended',
+    [('1.13.1', False), ('2.0.0+cu118', True), ('2.13.0', True)],
+)
 def test_fills_in_for_quantization_only_where_it_is_broken(
-        monkeypatch, torch_version, mended):
-    monkeypatch.setattr('importlib.metadata.version',
-                        lambda package: torch_version)
+    monkeypatch, torch_version, mended
+):
+    monkeypatch.setattr(
+        'importlib.metadata.version', lambda package: torch_version
+    )
     spec = compat.CompatFinder().find_spec(compat.RAZOR_QUANTIZATION)
     assert (spec is not None) == mended
 
@@ -132,12 +148,17 @@ def without_mends():
 
 
 def test_a_training_checkpoint_loads_by_default(save):
-    numbers = {
-        code: np.arange(3).astype(code) for code in '?bBhHiIlLqQefd'}
+    numbers = {code: np.arange(3).astype(code) for code in '?bBhHiIlLqQefd'}
     scalars = {code: array[1] for code, array in numbers.items()}
-    loaded = torch.load(save(dict(
-        message_hub=dict(log_scalars=dict(loss=history())),
-        numbers=numbers, scalars=scalars)))
+    loaded = torch.load(
+        save(
+            dict(
+                message_hub=dict(log_scalars=dict(loss=history())),
+                numbers=numbers,
+                scalars=scalars,
+            )
+        )
+    )
     buffer = loaded['message_hub']['log_scalars']['loss']
     assert isinstance(buffer, HistoryBuffer)
     for kept, expected in zip(buffer.data, history().data, strict=True):
@@ -165,21 +186,39 @@ class Asks:
         return self.call
 
 
-@pytest.mark.parametrize('owner, name', [
-    (HistoryBuffer, 'update'), (HistoryBuffer, '__init__'),
-    (HistoryBuffer, 'mean.__globals__'), (np.ndarray, 'tofile'),
-    (np.ndarray, 'mean'), (np.dtype, 'str')])
+@pytest.mark.parametrize(
+    'owner, name',
+    [
+        (HistoryBuffer, 'update'),
+        (HistoryBuffer, '__init__'),
+        (HistoryBuffer, 'mean.__globals__'),
+        (np.ndarray, 'tofile'),
+        (np.ndarray, 'mean'),
+        (np.dtype, 'str'),
+    ],
+)
 def test_another_attribute_is_refused(save, owner, name):
     path = save(dict(x=Asks(getattr, owner, name)))
-    with pytest.raises(Exception, match=f"asks for '{name}' of .*only the "
-                       'statistics of mmengine.logging.HistoryBuffer'):
+    with pytest.raises(
+        Exception,
+        match=f"asks for '{name}' of .*only the "
+        'statistics of mmengine.logging.HistoryBuffer',
+    ):
         torch.load(path)
 
 
-@pytest.mark.parametrize('function, args', [
-    (os.getcwd, ()), (print, ('harm', )), (eval, ('1 + 1', )),
-    (np.fromfile, ('/dev/null', )), (torch.load, ('x.pth', )),
-    (setattr, (HistoryBuffer, 'x', 1)), (delattr, (HistoryBuffer, 'x'))])
+@pytest.mark.parametrize(
+    'function, args',
+    [
+        (os.getcwd, ()),
+        (print, ('harm',)),
+        (eval, ('1 + 1',)),
+        (np.fromfile, ('/dev/null',)),
+        (torch.load, ('x.pth',)),
+        (setattr, (HistoryBuffer, 'x', 1)),
+        (delattr, (HistoryBuffer, 'x')),
+    ],
+)
 def test_another_global_is_refused(save, function, args):
     path = save(dict(x=Asks(function, *args)))
     with pytest.raises(pickle.UnpicklingError, match='Weights only'):
@@ -199,8 +238,14 @@ def startup(tmp_path, monkeypatch):
 
 
 def test_is_switched_on_and_off(startup, capsys):
-    for args, on in ([], False), (['--enable'], True), (['--enable'], True), \
-            ([], True), (['--disable'], False), (['--disable'], False):
+    for args, on in (
+        ([], False),
+        (['--enable'], True),
+        (['--enable'], True),
+        ([], True),
+        (['--disable'], False),
+        (['--disable'], False),
+    ):
         compat.main(args)
         assert startup.exists() == on
         printed = capsys.readouterr().out
@@ -230,9 +275,18 @@ print(config.BackendConfigs['native'])
 def test_the_startup_file_is_silent_where_we_are_not_installed(startup):
     compat.main(['--enable'])
     done = subprocess.run(
-        [sys.executable, '-I', '-S', '-c', 'import site; '
-         f'site.addsitedir({str(startup.parent)!r}); print("fine")'],
-        capture_output=True, text=True, cwd=startup.parent)
+        [
+            sys.executable,
+            '-I',
+            '-S',
+            '-c',
+            'import site; '
+            f'site.addsitedir({str(startup.parent)!r}); print("fine")',
+        ],
+        capture_output=True,
+        text=True,
+        cwd=startup.parent,
+    )
     assert (done.stdout.strip(), done.stderr) == ('fine', '')
 
 

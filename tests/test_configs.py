@@ -1,4 +1,5 @@
 """Every config for COCO and Cityscapes, at full size, on small images."""
+
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,18 @@ from mmengine.registry import init_default_scope
 from tiny_models import det_batch, losses_of, seg_batch
 
 import mmfreekd.registry
-from mmfreekd.checkpoints import save_prompts
 from mmfreekd.models import FrequencyPrompt
 from mmfreekd.models.zoo import build_model
+from mmfreekd.prompt_files import save_prompts
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 ALL = sorted(CONFIGS.rglob('*.py'))
 STAGE_1 = [p for p in ALL if p.parent.name == 'prompt']
-STAGE_2 = [p for p in ALL if p.parent.parent.name == 'freekd'
-           and p.name.startswith('freekd_')]
+STAGE_2 = [
+    p
+    for p in ALL
+    if p.parent.parent.name == 'freekd' and p.name.startswith('freekd_')
+]
 SIZE = 128
 
 
@@ -61,7 +65,8 @@ def build(cfg: Config, **built):
     model = dict(cfg.model.to_dict(), teacher_ckpt=None, **built)
     if 'data_preprocessor' in cfg:
         model['data_preprocessor'] = dict(
-            cfg.data_preprocessor.to_dict(), size=(SIZE, SIZE))
+            cfg.data_preprocessor.to_dict(), size=(SIZE, SIZE)
+        )
     # SyncBN needs a GPU
     return revert_sync_batchnorm(mmfreekd.registry.MODELS.build(model))
 
@@ -99,9 +104,13 @@ def test_stage_2_trains_student_and_connector(path, tmp_path):
     without_downloads(cfg.model.architecture)
     loss = cfg.model.distiller.distill_losses.loss_freekd
     loss.prompt_ckpt = str(tmp_path / 'prompts.pth')
-    save_prompts(torch.nn.ModuleList(
-        FrequencyPrompt(loss.channels)
-        for _ in range(loss.get('num_levels', 1))), loss.prompt_ckpt)
+    save_prompts(
+        torch.nn.ModuleList(
+            FrequencyPrompt(loss.channels)
+            for _ in range(loss.get('num_levels', 1))
+        ),
+        loss.prompt_ckpt,
+    )
     teacher = build_model(dict(cfg.model.pop('teacher')), 'teacher')
     model = build(cfg, teacher=teacher)
     losses = train_step(model, cfg.default_scope)

@@ -1,4 +1,5 @@
 """Detectors and segmenters so small that a training step takes moments."""
+
 import copy
 
 import mmdet.models  # noqa: F401
@@ -18,20 +19,27 @@ def retinanet(base_channels=4, neck_channels=8, **data_preprocessor):
         type='mmdet.RetinaNet',
         data_preprocessor=dict(
             type='mmdet.DetDataPreprocessor',
-            **{**IMAGENET, 'bgr_to_rgb': True, 'pad_size_divisor': 32,
-               **data_preprocessor}),
+            **{
+                **IMAGENET,
+                'bgr_to_rgb': True,
+                'pad_size_divisor': 32,
+                **data_preprocessor,
+            },
+        ),
         backbone=dict(
             type='mmdet.ResNet',
             depth=18,
             base_channels=base_channels,
             stem_channels=base_channels,
-            norm_eval=False),
+            norm_eval=False,
+        ),
         neck=dict(
             type='mmdet.FPN',
             in_channels=[base_channels * 2**i for i in range(4)],
             out_channels=neck_channels,
             start_level=1,
-            num_outs=3),
+            num_outs=3,
+        ),
         bbox_head=dict(
             type='mmdet.RetinaHead',
             num_classes=2,
@@ -43,24 +51,30 @@ def retinanet(base_channels=4, neck_channels=8, **data_preprocessor):
                 octave_base_scale=4,
                 scales_per_octave=1,
                 ratios=[1.0],
-                strides=[8, 16, 32]),
+                strides=[8, 16, 32],
+            ),
             bbox_coder=dict(type='mmdet.DeltaXYWHBBoxCoder'),
             loss_cls=dict(type='mmdet.FocalLoss', use_sigmoid=True),
-            loss_bbox=dict(type='mmdet.L1Loss')),
+            loss_bbox=dict(type='mmdet.L1Loss'),
+        ),
         train_cfg=dict(
             assigner=dict(
                 type='mmdet.MaxIoUAssigner',
                 pos_iou_thr=0.5,
                 neg_iou_thr=0.4,
-                min_pos_iou=0),
+                min_pos_iou=0,
+            ),
             sampler=dict(type='mmdet.PseudoSampler'),
             allowed_border=-1,
-            pos_weight=-1),
+            pos_weight=-1,
+        ),
         test_cfg=dict(
             nms_pre=20,
             score_thr=0.0,
             nms=dict(type='nms', iou_threshold=0.5),
-            max_per_img=5))
+            max_per_img=5,
+        ),
+    )
 
 
 def encoder_decoder(base_channels=4, **data_preprocessor):
@@ -69,14 +83,20 @@ def encoder_decoder(base_channels=4, **data_preprocessor):
         type='mmseg.EncoderDecoder',
         data_preprocessor=dict(
             type='mmseg.SegDataPreProcessor',
-            **{**IMAGENET, 'bgr_to_rgb': True, 'size': (64, 64),
-               **data_preprocessor}),
+            **{
+                **IMAGENET,
+                'bgr_to_rgb': True,
+                'size': (64, 64),
+                **data_preprocessor,
+            },
+        ),
         backbone=dict(
             type='mmseg.ResNetV1c',
             depth=18,
             base_channels=base_channels,
             stem_channels=base_channels,
-            norm_cfg=dict(type='BN')),
+            norm_cfg=dict(type='BN'),
+        ),
         decode_head=dict(
             type='mmseg.FCNHead',
             in_channels=8 * base_channels,
@@ -86,20 +106,28 @@ def encoder_decoder(base_channels=4, **data_preprocessor):
             dropout_ratio=0.1,
             num_classes=3,
             norm_cfg=dict(type='BN'),
-            loss_decode=dict(type='mmseg.CrossEntropyLoss')),
+            loss_decode=dict(type='mmseg.CrossEntropyLoss'),
+        ),
         train_cfg=dict(),
-        test_cfg=dict(mode='whole'))
+        test_cfg=dict(mode='whole'),
+    )
 
 
 def prompt_tuning(teacher, teacher_ckpt, channels, source='neck', **kwargs):
     """Config of stage 1."""
     return ConfigDict(
-        type='mmfreekd.FrequencyPromptTuning', architecture=teacher,
-        teacher_ckpt=teacher_ckpt, channels=channels, source=source, **kwargs)
+        type='mmfreekd.FrequencyPromptTuning',
+        architecture=teacher,
+        teacher_ckpt=teacher_ckpt,
+        channels=channels,
+        source=source,
+        **kwargs,
+    )
 
 
-def distiller(in_channels, channels, source='neck', num_levels=None,
-              **freekd_loss):
+def distiller(
+    in_channels, channels, source='neck', num_levels=None, **freekd_loss
+):
     """Config of a distiller with one FreeKDLoss on one layer."""
     recorders = dict(feature=dict(type='ModuleOutputs', source=source))
     return ConfigDict(
@@ -111,19 +139,26 @@ def distiller(in_channels, channels, source='neck', num_levels=None,
                 type='mmfreekd.FeatureAlignConnector',
                 in_channels=in_channels,
                 out_channels=channels,
-                num_levels=num_levels)),
+                num_levels=num_levels,
+            )
+        ),
         distill_losses=dict(
             loss_freekd=dict(
                 type='mmfreekd.FreeKDLoss',
                 channels=channels,
                 num_levels=num_levels,
-                **freekd_loss)),
+                **freekd_loss,
+            )
+        ),
         loss_forward_mappings=dict(
             loss_freekd=dict(
                 s_feature=dict(
-                    recorder='feature', from_student=True,
-                    connector='align'),
-                t_feature=dict(recorder='feature', from_student=False))))
+                    recorder='feature', from_student=True, connector='align'
+                ),
+                t_feature=dict(recorder='feature', from_student=False),
+            )
+        ),
+    )
 
 
 def det_batch(sizes=((64, 64), (64, 64))):
@@ -132,11 +167,16 @@ def det_batch(sizes=((64, 64), (64, 64))):
     for height, width in sizes:
         inputs.append(torch.randint(0, 256, (3, height, width)).byte())
         sample = DetDataSample(
-            metainfo=dict(img_shape=(height, width), scale_factor=(1., 1.),
-                          ori_shape=(height, width)))
+            metainfo=dict(
+                img_shape=(height, width),
+                scale_factor=(1.0, 1.0),
+                ori_shape=(height, width),
+            )
+        )
         sample.gt_instances = InstanceData(
-            bboxes=torch.tensor([[4., 6., 36., 40.]]),
-            labels=torch.tensor([1]))
+            bboxes=torch.tensor([[4.0, 6.0, 36.0, 40.0]]),
+            labels=torch.tensor([1]),
+        )
         samples.append(sample)
     return dict(inputs=inputs, data_samples=samples)
 
@@ -147,10 +187,11 @@ def seg_batch(sizes=((64, 64), (64, 64))):
     for height, width in sizes:
         inputs.append(torch.randint(0, 256, (3, height, width)).byte())
         sample = SegDataSample(
-            metainfo=dict(img_shape=(height, width),
-                          ori_shape=(height, width)))
+            metainfo=dict(img_shape=(height, width), ori_shape=(height, width))
+        )
         sample.gt_sem_seg = PixelData(
-            data=torch.randint(0, 3, (1, height, width)))
+            data=torch.randint(0, 3, (1, height, width))
+        )
         samples.append(sample)
     return dict(inputs=inputs, data_samples=samples)
 
@@ -163,8 +204,11 @@ def losses_of(model, batch):
 
 def total(losses):
     """What is optimised: everything with 'loss' in its name."""
-    every = [value if isinstance(value, torch.Tensor) else sum(value)
-             for name, value in losses.items() if 'loss' in name]
+    every = [
+        value if isinstance(value, torch.Tensor) else sum(value)
+        for name, value in losses.items()
+        if 'loss' in name
+    ]
     return sum(value.sum() for value in every)
 
 

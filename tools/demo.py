@@ -4,6 +4,7 @@ A RepPoints pair on a COCO-format set and a PSPNet pair on a
 Cityscapes-format set, side by side. Safe to repeat: finished steps are
 skipped, an interrupted one goes on where it was.
 """
+
 import os
 import subprocess
 import sys
@@ -27,8 +28,12 @@ class Demo:
         self.start = time.time()
         self.stopped = threading.Event()
         self.environment = dict(
-            os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1',
-            CUDA_VISIBLE_DEVICES='-1', PYTHONWARNINGS='ignore')
+            os.environ,
+            OMP_NUM_THREADS='1',
+            MKL_NUM_THREADS='1',
+            CUDA_VISIBLE_DEVICES='-1',
+            PYTHONWARNINGS='ignore',
+        )
 
     def say(self, task: str, text: str) -> None:
         """Print a line with the time since the start."""
@@ -54,8 +59,11 @@ class Demo:
     def _run_step(self, task: str, label: str, step: Step) -> None:
         with open(step.console, 'a') as console:
             process = subprocess.Popen(
-                step.command, stdout=console, stderr=subprocess.STDOUT,
-                env=self.environment)
+                step.command,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env=self.environment,
+            )
         said = time.time()
         while process.poll() is None:
             time.sleep(0.5)
@@ -71,7 +79,8 @@ class Demo:
             raise RuntimeError(
                 f'{task}: {step.title} failed (exit status '
                 f'{process.returncode}). The end of {step.console}:\n'
-                + '\n'.join(tail))
+                + '\n'.join(tail)
+            )
 
     def run(self) -> None:
         """Run all tasks side by side and stop all where one fails."""
@@ -87,17 +96,23 @@ class Demo:
 def main() -> None:
     """Run the demo and write its report."""
     os.chdir(Path(__file__).resolve().parents[1])
-    done = [step.is_done() for task in TASKS.values()
-            for step in steps_of(task)]
+    done = [
+        step.is_done() for task in TASKS.values() for step in steps_of(task)
+    ]
     share = 1 - sum(done) / len(done)
-    print(f'FreeKD demo: {sum(done)} of {len(done)} steps are done; the rest '
-          f'takes about {max(1, round(MINUTES * share))} minutes on two '
-          f'cores. Logs and checkpoints: {DEMO_DIR}/', flush=True)
+    print(
+        f'FreeKD demo: {sum(done)} of {len(done)} steps are done; the rest '
+        f'takes about {max(1, round(MINUTES * share))} minutes on two '
+        f'cores. Logs and checkpoints: {DEMO_DIR}/',
+        flush=True,
+    )
     try:
         Demo().run()
     except RuntimeError as error:
-        raise SystemExit(f'\n{error}\n\nMend it and run this again: finished '
-                         'steps are kept.')
+        raise SystemExit(
+            f'\n{error}\n\nMend it and run this again: finished '
+            'steps are kept.'
+        )
     except KeyboardInterrupt:
         raise SystemExit('\nStopped. Run this again to go on from here.')
     print(write_report())

@@ -1,4 +1,5 @@
 """Predictions of the demo's models, drawn on validation images."""
+
 from typing import Dict, Iterator, List, Sequence
 
 import cv2
@@ -10,8 +11,17 @@ from mmengine.registry import DATASETS, init_default_scope
 import mmfreekd.registry  # noqa: F401
 
 SCALE = 3
-COLOURS = np.array([[230, 60, 60], [60, 190, 60], [70, 90, 240],
-                    [230, 200, 50], [210, 80, 210], [70, 210, 210]], np.uint8)
+COLOURS = np.array(
+    [
+        [230, 60, 60],
+        [60, 190, 60],
+        [70, 90, 240],
+        [230, 200, 50],
+        [210, 80, 210],
+        [70, 210, 210],
+    ],
+    np.uint8,
+)
 MIN_SCORE = 0.3
 
 
@@ -19,13 +29,15 @@ def checkpoints(task: Task, steps: Dict[str, Step]) -> List[str]:
     """The checkpoints to draw: student alone, with FreeKD, teacher."""
     alone, teacher = (
         (steps[name].folder / 'last_checkpoint').read_text()
-        for name in ('student_seed0', 'teacher'))
+        for name in ('student_seed0', 'teacher')
+    )
     freekd = exported_student(task, steps['freekd_seed0'])
     return [alone, str(freekd), teacher]
 
 
-def panels(task: Task, steps: Dict[str, Step],
-           indices: Sequence[int]) -> Iterator[List[np.ndarray]]:
+def panels(
+    task: Task, steps: Dict[str, Step], indices: Sequence[int]
+) -> Iterator[List[np.ndarray]]:
     """Ground truth and predictions for each image.
 
     Args:
@@ -37,8 +49,10 @@ def panels(task: Task, steps: Dict[str, Step],
         list[np.ndarray]: Four RGB images: ground truth, student alone,
         student with FreeKD, teacher.
     """
-    configs = [f'configs/demo/{name}.py' for name in
-               (task.student, task.student, task.teacher)]
+    configs = [
+        f'configs/demo/{name}.py'
+        for name in (task.student, task.student, task.teacher)
+    ]
     detection = task.host == 'mmdet'
     if detection:
         from mmdet.apis import inference_detector as infer
@@ -46,8 +60,10 @@ def panels(task: Task, steps: Dict[str, Step],
     else:
         from mmseg.apis import inference_model as infer
         from mmseg.apis import init_model as init
-    models = [init(config, checkpoint, device='cpu') for config, checkpoint
-              in zip(configs, checkpoints(task, steps))]
+    models = [
+        init(config, checkpoint, device='cpu')
+        for config, checkpoint in zip(configs, checkpoints(task, steps))
+    ]
     config = Config.fromfile(configs[0])
     init_default_scope(task.host)
     dataset = DATASETS.build(config.val_dataloader.dataset)
@@ -57,14 +73,17 @@ def panels(task: Task, steps: Dict[str, Step],
         image = cv2.imread(info['img_path'])
         truth = dataset[index]['data_samples']
         samples = [infer(model, image) for model in models]
-        yield [draw(image, truth, True),
-               *(draw(image, sample, False) for sample in samples)]
+        yield [
+            draw(image, truth, True),
+            *(draw(image, sample, False) for sample in samples),
+        ]
 
 
 def enlarge(image: np.ndarray) -> np.ndarray:
     """BGR to RGB, a few times as large."""
-    return cv2.resize(image, None, fx=SCALE, fy=SCALE,
-                      interpolation=cv2.INTER_NEAREST)[..., ::-1].copy()
+    return cv2.resize(
+        image, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_NEAREST
+    )[..., ::-1].copy()
 
 
 def draw_boxes(image: np.ndarray, sample, truth: bool) -> np.ndarray:

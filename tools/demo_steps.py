@@ -1,4 +1,5 @@
 """The steps of the demo: what each runs, and whether it is done."""
+
 import hashlib
 import json
 import re
@@ -39,15 +40,30 @@ class Task:
 DATA = ['--size', '96', '96', '--num-train', '600', '--num-val', '100']
 TASKS = dict(
     reppoints=Task(
-        'reppoints', 'RepPoints, COCO format', 'mmdet', 'coco/bbox_mAP', 'AP',
-        ['coco', *DATA, '--objects', '1', '4'], 'reppoints_r18w32_shapes',
-        'prompt_reppoints_r18w32_shapes', 'reppoints_r18w8_shapes',
-        'freekd_neck_reppoints_r18w32_reppoints_r18w8_shapes'),
+        'reppoints',
+        'RepPoints, COCO format',
+        'mmdet',
+        'coco/bbox_mAP',
+        'AP',
+        ['coco', *DATA, '--objects', '1', '4'],
+        'reppoints_r18w32_shapes',
+        'prompt_reppoints_r18w32_shapes',
+        'reppoints_r18w8_shapes',
+        'freekd_neck_reppoints_r18w32_reppoints_r18w8_shapes',
+    ),
     pspnet=Task(
-        'pspnet', 'PSPNet, Cityscapes format', 'mmseg', 'mIoU', 'mIoU',
-        ['cityscapes', *DATA, '--objects', '2', '5'], 'pspnet_r18w32_shapes',
-        'prompt_pspnet_r18w32_shapes', 'pspnet_r18w8_shapes',
-        'freekd_backbone_pspnet_r18w32_pspnet_r18w8_shapes'))
+        'pspnet',
+        'PSPNet, Cityscapes format',
+        'mmseg',
+        'mIoU',
+        'mIoU',
+        ['cityscapes', *DATA, '--objects', '2', '5'],
+        'pspnet_r18w32_shapes',
+        'prompt_pspnet_r18w32_shapes',
+        'pspnet_r18w4_shapes',
+        'freekd_backbone_pspnet_r18w32_pspnet_r18w4_shapes',
+    ),
+)
 
 
 @dataclass
@@ -83,8 +99,7 @@ class Step:
     def is_done(self) -> bool:
         """Whether this very step has been finished before."""
         path = self.folder / 'result.json'
-        if not path.is_file() or (
-                self.product and not self.product.exists()):
+        if not path.is_file() or (self.product and not self.product.exists()):
             return False
         self.result = json.loads(path.read_text())
         return self.result['signature'] == self.signature()
@@ -93,7 +108,8 @@ class Step:
         """Clear away another step's leftovers, keep one's own."""
         mark = self.folder / 'signature'
         if self.folder.exists() and (
-                not mark.is_file() or mark.read_text() != self.signature()):
+            not mark.is_file() or mark.read_text() != self.signature()
+        ):
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         mark.write_text(self.signature())
@@ -141,21 +157,35 @@ def read_metrics(folder: Path, metric: str) -> dict:
     result = {metric: values[-1]}
     if (folder / 'prompts.pth').is_file():
         meta = torch.load(folder / 'prompts.pth')['meta']
-        result['mask_overlap'] = [meta['mask_overlap'][key]
-                                  for key in ('start', 'end')]
+        result['mask_overlap'] = [
+            meta['mask_overlap'][key] for key in ('start', 'end')
+        ]
     return result
 
 
-def train(task: Task, title: str, name: str, config: str, needs: Step,
-          seed: int = 0) -> Step:
+def train(
+    task: Task, title: str, name: str, config: str, needs: Step, seed: int = 0
+) -> Step:
     """The step that trains a config and evaluates it at the end."""
     folder = DEMO_DIR / task.name / name
     return Step(
-        title, folder,
-        [sys.executable, 'tools/train.py', f'configs/demo/{config}.py',
-         '--work-dir', str(folder), '--resume', 'auto',
-         '--cfg-options', f'randomness.seed={seed}'],
-        task.metric, task.unit, needs)
+        title,
+        folder,
+        [
+            sys.executable,
+            'tools/train.py',
+            f'configs/demo/{config}.py',
+            '--work-dir',
+            str(folder),
+            '--resume',
+            'auto',
+            '--cfg-options',
+            f'randomness.seed={seed}',
+        ],
+        task.metric,
+        task.unit,
+        needs,
+    )
 
 
 def exported_student(task: Task, freekd: Step) -> Path:
@@ -170,28 +200,64 @@ def test_exported(task: Task, freekd: Step, seed: int) -> Step:
     folder = DEMO_DIR / task.name / f'exported_seed{seed}'
     checkpoint = exported_student(task, freekd)
     return Step(
-        f'exported student under stock {task.host}, seed {seed}', folder,
-        [sys.executable, '-m', 'mim', 'test', task.host,
-         f'configs/demo/{task.student}.py', '--checkpoint', str(checkpoint),
-         '--work-dir', str(folder), '--cfg-options', 'custom_hooks=[]'],
-        task.metric, task.unit, freekd)
+        f'exported student under stock {task.host}, seed {seed}',
+        folder,
+        [
+            sys.executable,
+            '-m',
+            'mim',
+            'test',
+            task.host,
+            f'configs/demo/{task.student}.py',
+            '--checkpoint',
+            str(checkpoint),
+            '--work-dir',
+            str(folder),
+            '--cfg-options',
+            'custom_hooks=[]',
+        ],
+        task.metric,
+        task.unit,
+        freekd,
+    )
 
 
 def steps_of(task: Task) -> List[Step]:
     """The steps of a task in their order."""
     data = Step(
-        'data', DEMO_DIR / task.name / 'data',
-        [sys.executable, 'tools/data/make_shapes.py', task.data[0],
-         str(task.data_root), *task.data[1:], '--force'],
-        product=task.data_root / 'meta.json')
+        'data',
+        DEMO_DIR / task.name / 'data',
+        [
+            sys.executable,
+            'tools/data/make_shapes.py',
+            task.data[0],
+            str(task.data_root),
+            *task.data[1:],
+            '--force',
+        ],
+        product=task.data_root / 'meta.json',
+    )
     teacher = train(task, 'teacher', 'teacher', task.teacher, data)
-    prompt = train(task, 'stage 1: frequency prompts', 'prompt', task.prompt,
-                   teacher)
+    prompt = train(
+        task, 'stage 1: frequency prompts', 'prompt', task.prompt, teacher
+    )
     steps = [data, teacher, prompt]
     for seed in SEEDS:
-        alone = train(task, f'student alone, seed {seed}',
-                      f'student_seed{seed}', task.student, data, seed)
-        freekd = train(task, f'stage 2: FreeKD, seed {seed}',
-                       f'freekd_seed{seed}', task.freekd, prompt, seed)
+        alone = train(
+            task,
+            f'student alone, seed {seed}',
+            f'student_seed{seed}',
+            task.student,
+            data,
+            seed,
+        )
+        freekd = train(
+            task,
+            f'stage 2: FreeKD, seed {seed}',
+            f'freekd_seed{seed}',
+            task.freekd,
+            prompt,
+            seed,
+        )
         steps += [alone, freekd, test_exported(task, freekd, seed)]
     return steps

@@ -11,13 +11,21 @@ Convention:
     diagonal detail, as PyWavelets names them (``cH, cV, cD``). Whatever holds
     one entry per band holds the low band first, then level by level.
 """
+
 from .bands import BAND_LAYOUTS, FrequencyBands, band_names, num_bands
 from .distance import frequency_distance
 from .masks import apply_masks, frequency_masks, mask_overlap
 from .wavelet import wavedec2, waverec2
 
 __all__ = [
-    'BAND_LAYOUTS', 'FrequencyBands', 'apply_masks', 'band_names',
-    'frequency_distance', 'frequency_masks', 'mask_overlap', 'num_bands',
-    'wavedec2', 'waverec2'
+    'BAND_LAYOUTS',
+    'FrequencyBands',
+    'apply_masks',
+    'band_names',
+    'frequency_distance',
+    'frequency_masks',
+    'mask_overlap',
+    'num_bands',
+    'wavedec2',
+    'waverec2',
 ]

@@ -1,4 +1,5 @@
 """What a 2-D wavelet transform returns, and how its bands are called."""
+
 from typing import List, NamedTuple, Tuple
 
 from torch import Tensor
@@ -31,11 +32,11 @@ class FrequencyBands(NamedTuple):
 def check_layout(levels: int, band_layout: str) -> None:
     """Raise ``UsageError`` unless this is a layout that the package knows."""
     if not isinstance(levels, int) or levels < 1:
-        raise UsageError(
-            f'levels must be a positive integer, got {levels!r}')
+        raise UsageError(f'levels must be a positive integer, got {levels!r}')
     if band_layout not in BAND_LAYOUTS:
         raise UsageError(
-            f'band_layout must be one of {BAND_LAYOUTS}, got {band_layout!r}')
+            f'band_layout must be one of {BAND_LAYOUTS}, got {band_layout!r}'
+        )
 
 
 def num_bands(levels: int = 3, band_layout: str = 'subband') -> int:

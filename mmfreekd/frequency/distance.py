@@ -1,4 +1,5 @@
 """The frequency distance: what the student is trained on (section 3.3)."""
+
 from typing import Optional, Sequence
 
 import torch
@@ -11,15 +12,17 @@ from .wavelet import wavedec2
 REDUCTIONS = ('mean', 'sum')
 
 
-def frequency_distance(s_feature: Tensor,
-                       t_feature: Tensor,
-                       masks: Optional[Sequence[Tensor]] = None,
-                       weights: Optional[Tensor] = None,
-                       levels: int = 3,
-                       band_layout: str = 'subband',
-                       low_band: bool = True,
-                       reduction: str = 'mean',
-                       wavelet: str = 'haar') -> Tensor:
+def frequency_distance(
+    s_feature: Tensor,
+    t_feature: Tensor,
+    masks: Optional[Sequence[Tensor]] = None,
+    weights: Optional[Tensor] = None,
+    levels: int = 3,
+    band_layout: str = 'subband',
+    low_band: bool = True,
+    reduction: str = 'mean',
+    wavelet: str = 'haar',
+) -> Tensor:
     r"""Compare two features band by band under the teacher's masks.
 
     .. math::
@@ -60,16 +63,19 @@ def frequency_distance(s_feature: Tensor,
     check_layout(levels, band_layout)
     if reduction not in REDUCTIONS:
         raise ValueError(
-            f'reduction must be one of {REDUCTIONS}, got {reduction!r}')
+            f'reduction must be one of {REDUCTIONS}, got {reduction!r}'
+        )
     if s_feature.shape != t_feature.shape:
         raise ValueError(
             'the features of student and teacher must have one shape, got '
             f'{tuple(s_feature.shape)} and {tuple(t_feature.shape)}: align '
-            'them with a connector such as mmfreekd.FeatureAlignConnector')
+            'them with a connector such as mmfreekd.FeatureAlignConnector'
+        )
     if weights is not None and weights.shape != s_feature.shape[:2]:
         raise ValueError(
             f'weights must be (N, C) = {tuple(s_feature.shape[:2])}, got '
-            f'{tuple(weights.shape)}')
+            f'{tuple(weights.shape)}'
+        )
     with torch.autocast(s_feature.device.type, enabled=False):
         difference = full_precision(t_feature) - full_precision(s_feature)
         bands = wavedec2(difference, levels, wavelet)
@@ -78,8 +84,10 @@ def frequency_distance(s_feature: Tensor,
             factors = mask_per_level(bands, masks, band_layout, 'mean')
             parts = [part * mask for part, mask in zip(parts, factors)]
         if weights is not None:
-            parts = [torch.einsum('nc...,nc->nc...', part, weights)
-                     for part in parts]
+            parts = [
+                torch.einsum('nc...,nc->nc...', part, weights)
+                for part in parts
+            ]
         totals = [_reduce(part, reduction) for part in parts[1:]]
         if band_layout == 'subband' and reduction == 'mean':
             # three bands of one size: three means are 3 x the common one

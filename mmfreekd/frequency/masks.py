@@ -1,4 +1,5 @@
 """Frequency masks: what of each band is worth imitating (section 3.2)."""
+
 from typing import List, Sequence
 
 import torch
@@ -12,11 +13,13 @@ OVERLAP_KINDS = ('jaccard', 'dice')
 TINY = 1e-12  # masks that are shut everywhere do not overlap
 
 
-def frequency_masks(x: Tensor,
-                    prompts: Tensor,
-                    levels: int = 3,
-                    band_layout: str = 'subband',
-                    wavelet: str = 'haar') -> List[Tensor]:
+def frequency_masks(
+    x: Tensor,
+    prompts: Tensor,
+    levels: int = 3,
+    band_layout: str = 'subband',
+    wavelet: str = 'haar',
+) -> List[Tensor]:
     r"""Turn frequency prompts into masks of a feature's bands (section 3.2).
 
     .. math:: M_b = \sigma(P_b R_b), \quad R_b = \mathrm{DWT}_b(x)
@@ -50,12 +53,16 @@ def frequency_masks(x: Tensor,
         (4, torch.Size([1, 2, 4, 4]))
     """
     bands = num_bands(levels, band_layout)
-    if prompts.dim() != 3 or prompts.size(0) != bands or (
-            prompts.size(2) != x.size(1)):
+    if (
+        prompts.dim() != 3
+        or prompts.size(0) != bands
+        or (prompts.size(2) != x.size(1))
+    ):
         raise ValueError(
             f'prompts must be (B, T, C) with B = {bands} bands (levels='
             f'{levels}, band_layout={band_layout!r}) and C = {x.size(1)} '
-            f'channels as the feature has, got {tuple(prompts.shape)}')
+            f'channels as the feature has, got {tuple(prompts.shape)}'
+        )
     num_prompts = prompts.size(1)
     with torch.autocast(x.device.type, enabled=False):
         x, prompts = full_precision(x), full_precision(prompts)
@@ -75,9 +82,11 @@ def frequency_masks(x: Tensor,
         return [torch.sigmoid(logit) for logit in logits]
 
 
-def apply_masks(bands: FrequencyBands,
-                masks: Sequence[Tensor],
-                band_layout: str = 'subband') -> FrequencyBands:
+def apply_masks(
+    bands: FrequencyBands,
+    masks: Sequence[Tensor],
+    band_layout: str = 'subband',
+) -> FrequencyBands:
     r"""Weigh bands with their masks, summed over the prompts (section 3.2).
 
     .. math:: \hat R_b = \sum_{i=1}^{T} M_{b,i} \circ R_b
@@ -97,7 +106,8 @@ def apply_masks(bands: FrequencyBands,
     low, *high = mask_per_level(bands, masks, band_layout, 'sum')
     return FrequencyBands(
         bands.low * low,
-        tuple(detail * mask for detail, mask in zip(bands.high, high)))
+        tuple(detail * mask for detail, mask in zip(bands.high, high)),
+    )
 
 
 def mask_overlap(masks: Sequence[Tensor], kind: str = 'jaccard') -> Tensor:
@@ -131,8 +141,9 @@ def mask_overlap(masks: Sequence[Tensor], kind: str = 'jaccard') -> Tensor:
     if not masks:
         raise ValueError('masks must hold one tensor per band, got none')
     with torch.autocast(masks[0].device.type, enabled=False):
-        return torch.stack([_overlap(full_precision(mask), kind)
-                            for mask in masks]).mean()
+        return torch.stack(
+            [_overlap(full_precision(mask), kind) for mask in masks]
+        ).mean()
 
 
 def _overlap(mask: Tensor, kind: str) -> Tensor:
@@ -149,8 +160,12 @@ def _overlap(mask: Tensor, kind: str) -> Tensor:
     return (2 * product / squares.clamp_min(TINY))[:, pairs].mean()
 
 
-def mask_per_level(bands: FrequencyBands, masks: Sequence[Tensor],
-                   band_layout: str, over_prompts: str) -> List[Tensor]:
+def mask_per_level(
+    bands: FrequencyBands,
+    masks: Sequence[Tensor],
+    band_layout: str,
+    over_prompts: str,
+) -> List[Tensor]:
     """Reduce masks over the prompts and group them as the bands are.
 
     Args:
@@ -174,16 +189,20 @@ def mask_per_level(bands: FrequencyBands, masks: Sequence[Tensor],
     if len(masks) != len(names):
         raise ValueError(
             f'expected {len(names)} masks ({", ".join(names)}), got '
-            f'{len(masks)}: are levels and band_layout those of the prompts?')
+            f'{len(masks)}: are levels and band_layout those of the prompts?'
+        )
     for name, mask, shape in zip(names, masks, shapes):
         if mask.dim() != 4 or mask.shape[-2:] != shape:
             raise ValueError(
                 f'the mask of band {name} must be (N, T, {shape[0]}, '
-                f'{shape[1]}), got {tuple(mask.shape)}')
+                f'{shape[1]}), got {tuple(mask.shape)}'
+            )
     low, *high = [getattr(mask, over_prompts)(dim=1) for mask in masks]
     # (N, h, w) x repeat -> (N, 1, repeat, h, w)
-    levels = [torch.stack(high[i:i + repeat], dim=1).unsqueeze(1)
-              for i in range(0, len(high), repeat)]
+    levels = [
+        torch.stack(high[i : i + repeat], dim=1).unsqueeze(1)
+        for i in range(0, len(high), repeat)
+    ]
     return [low.unsqueeze(1), *levels]
 
 

@@ -5,6 +5,7 @@ Convention:
     ``mode='zero'``). With Haar a level of a map of n pixels has ceil(n / 2),
     so any size, down to 1x1, is valid at any level.
 """
+
 from typing import Tuple
 
 import torch
@@ -15,9 +16,9 @@ from ..errors import UsageError
 from .bands import FrequencyBands, check_layout
 
 
-def wavedec2(x: Tensor,
-             levels: int = 3,
-             wavelet: str = 'haar') -> FrequencyBands:
+def wavedec2(
+    x: Tensor, levels: int = 3, wavelet: str = 'haar'
+) -> FrequencyBands:
     """Take a feature map into its frequency bands (paper, section 3.1).
 
     Args:
@@ -44,7 +45,8 @@ def wavedec2(x: Tensor,
     if x.dim() != 4 or not x.is_floating_point() or 0 in x.shape[2:]:
         raise ValueError(
             'x must be a floating tensor (N, C, H, W) with H and W of at '
-            f'least 1, got {tuple(x.shape)} of {x.dtype}')
+            f'least 1, got {tuple(x.shape)} of {x.dtype}'
+        )
     split = _haar_split if wavelet == 'haar' else _Filters(wavelet).split
     low, high = x, []
     for _ in range(levels):
@@ -53,9 +55,9 @@ def wavedec2(x: Tensor,
     return FrequencyBands(low, tuple(high))
 
 
-def waverec2(bands: FrequencyBands,
-             size: Tuple[int, int],
-             wavelet: str = 'haar') -> Tensor:
+def waverec2(
+    bands: FrequencyBands, size: Tuple[int, int], wavelet: str = 'haar'
+) -> Tensor:
     """Take frequency bands back into a feature map (paper, section 3.1).
 
     Args:
@@ -80,13 +82,15 @@ def waverec2(bands: FrequencyBands,
     finer = [details.shape[-2:] for details in bands.high[:-1]]
     x = bands.low
     for details, (height, width) in zip(
-            reversed(bands.high), [*reversed(finer), size]):
+        reversed(bands.high), [*reversed(finer), size]
+    ):
         x = merge(x, details)
         if x.size(-2) < height or x.size(-1) < width:
             raise ValueError(
                 f'these bands hold at most {tuple(x.shape[-2:])} pixels, '
                 f'less than size {(height, width)}: give the size of the '
-                'map that they were made from')
+                'map that they were made from'
+            )
         x = x[..., :height, :width]
     return x
 
@@ -105,25 +109,31 @@ def _haar_split(x: Tensor) -> Tuple[Tensor, Tensor]:
     vertical_low, vertical_high = (top + bottom) / 2, (top - bottom) / 2
     # a detail is the first pixel minus the second, as in PyWavelets
     low = vertical_low[..., 0::2] + vertical_low[..., 1::2]
-    details = torch.stack((
-        vertical_high[..., 0::2] + vertical_high[..., 1::2],
-        vertical_low[..., 0::2] - vertical_low[..., 1::2],
-        vertical_high[..., 0::2] - vertical_high[..., 1::2],
-    ), dim=2)
+    details = torch.stack(
+        (
+            vertical_high[..., 0::2] + vertical_high[..., 1::2],
+            vertical_low[..., 0::2] - vertical_low[..., 1::2],
+            vertical_high[..., 0::2] - vertical_high[..., 1::2],
+        ),
+        dim=2,
+    )
     return low, details
 
 
 def _haar_merge(low: Tensor, details: Tensor) -> Tensor:
     horizontal, vertical, diagonal = details.unbind(dim=2)
     vertical_low = torch.stack((low + vertical, low - vertical), dim=-1)
-    vertical_high = torch.stack((horizontal + diagonal,
-                                 horizontal - diagonal), dim=-1)
+    vertical_high = torch.stack(
+        (horizontal + diagonal, horizontal - diagonal), dim=-1
+    )
     # (N, C, h, w, 2) -> (N, C, h, 2w)
     vertical_low, vertical_high = (
-        x.flatten(-2) / 2 for x in (vertical_low, vertical_high))
+        x.flatten(-2) / 2 for x in (vertical_low, vertical_high)
+    )
     # (N, C, h, 2, 2w) -> (N, C, 2h, 2w)
-    return torch.stack((vertical_low + vertical_high,
-                        vertical_low - vertical_high), dim=-2).flatten(-3, -2)
+    return torch.stack(
+        (vertical_low + vertical_high, vertical_low - vertical_high), dim=-2
+    ).flatten(-3, -2)
 
 
 class _Filters:
@@ -135,16 +145,19 @@ class _Filters:
         except ImportError as error:
             raise UsageError(
                 f"wavelet {name!r} needs PyWavelets; 'haar' does not. Install "
-                "it with: pip install 'mmfreekd[wavelets]'") from error
+                "it with: pip install 'mmfreekd[wavelets]'"
+            ) from error
         if name not in pywt.wavelist(kind='discrete'):
             raise UsageError(
                 f'wavelet {name!r} is not one that PyWavelets knows: see '
-                "pywt.wavelist(kind='discrete')")
+                "pywt.wavelist(kind='discrete')"
+            )
         wavelet = pywt.Wavelet(name)
         if not wavelet.orthogonal:
             raise UsageError(
                 f'wavelet {name!r} is not orthogonal; FreeKD needs an '
-                "orthogonal one such as 'haar', 'db2', 'sym4' or 'coif1'")
+                "orthogonal one such as 'haar', 'db2', 'sym4' or 'coif1'"
+            )
         self.length = wavelet.dec_len
         # conv2d correlates, a filter bank convolves: hence the flip
         self.low = torch.tensor(wavelet.dec_lo, dtype=torch.float64).flip(0)
@@ -152,8 +165,12 @@ class _Filters:
 
     def _kernels(self, x: Tensor) -> Tensor:
         # (rows, columns): low, horizontal, vertical, diagonal detail
-        pairs = ((self.low, self.low), (self.high, self.low),
-                 (self.low, self.high), (self.high, self.high))
+        pairs = (
+            (self.low, self.low),
+            (self.high, self.low),
+            (self.low, self.high),
+            (self.high, self.high),
+        )
         kernels = torch.stack([torch.outer(*pair) for pair in pairs])
         return kernels.unsqueeze(1).to(x)
 
@@ -162,9 +179,10 @@ class _Filters:
         front = self.length - 2
         # as many coefficients as touch the map
         height, width = ((n + self.length - 1) // 2 for n in size)
-        padded = F.pad(x.reshape(num * channels, 1, *size),
-                       (front, 2 * width - size[1], front,
-                        2 * height - size[0]))
+        padded = F.pad(
+            x.reshape(num * channels, 1, *size),
+            (front, 2 * width - size[1], front, 2 * height - size[0]),
+        )
         out = F.conv2d(padded, self._kernels(x), stride=2)
         out = out.view(num, channels, 4, height, width)
         return out[:, :, 0], out[:, :, 1:]
@@ -174,8 +192,13 @@ class _Filters:
         bands = torch.cat((low.unsqueeze(2), details), dim=2)
         out = F.conv_transpose2d(
             bands.view(num * channels, 4, height, width),
-            self._kernels(low), stride=2)
+            self._kernels(low),
+            stride=2,
+        )
         front = self.length - 2
-        out = out[..., front:front + 2 * height - front,
-                  front:front + 2 * width - front]
+        out = out[
+            ...,
+            front : front + 2 * height - front,
+            front : front + 2 * width - front,
+        ]
         return out.reshape(num, channels, *out.shape[-2:])

@@ -1,4 +1,5 @@
 """Registered algorithms, distillers, connectors, losses and layers."""
+
 from .algorithms import *  # noqa: F401,F403
 from .connectors import *  # noqa: F401,F403
 from .distillers import *  # noqa: F401,F403

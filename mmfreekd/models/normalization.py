@@ -1,4 +1,5 @@
 """The teacher's own normalisation of a batch made for the student."""
+
 from typing import List, Optional, Tuple
 
 import torch
@@ -21,22 +22,27 @@ class TeacherNormalization(nn.Module):
         t_mean, t_std, t_swap = statistics(teacher)
         self.swap = s_swap != t_swap
         # the two names of mmengine / mmdet and of mmseg
-        self.pad_value = getattr(teacher, 'pad_value',
-                                 getattr(teacher, 'pad_val', 0))
+        self.pad_value = getattr(
+            teacher, 'pad_value', getattr(teacher, 'pad_val', 0)
+        )
         if self.swap:
             s_mean, s_std = s_mean.flip(0), s_std.flip(0)
-        for name, value in (('scale', s_std / t_std),
-                            ('shift', (s_mean - t_mean) / t_std)):
+        for name, value in (
+            ('scale', s_std / t_std),
+            ('shift', (s_mean - t_mean) / t_std),
+        ):
             self.register_buffer(name, value, persistent=False)
 
     @property
     def identity(self) -> bool:
         """Whether student and teacher normalise alike."""
         return not self.swap and bool(
-            (self.scale == 1).all() and (self.shift == 0).all())
+            (self.scale == 1).all() and (self.shift == 0).all()
+        )
 
-    def forward(self, inputs: Tensor,
-                data_samples: Optional[List[BaseDataElement]]) -> Tensor:
+    def forward(
+        self, inputs: Tensor, data_samples: Optional[List[BaseDataElement]]
+    ) -> Tensor:
         """Normalise a batch as the teacher does.
 
         Args:
@@ -52,8 +58,7 @@ class TeacherNormalization(nn.Module):
         outputs = inputs.flip(1) if self.swap else inputs
         outputs = outputs * self.scale + self.shift
         for output, sample in zip(outputs, data_samples or ()):
-            height, width = sample.metainfo.get('img_shape',
-                                                output.shape)[-2:]
+            height, width = sample.metainfo.get('img_shape', output.shape)[-2:]
             output[:, height:] = self.pad_value
             output[..., width:] = self.pad_value
         return outputs
@@ -67,20 +72,27 @@ def statistics(preprocessor: nn.Module) -> Tuple[Tensor, Tensor, bool]:
     shape = (3, 1, 1)
     mean = getattr(preprocessor, 'mean', None)
     std = getattr(preprocessor, 'std', None)
-    swap = getattr(preprocessor, '_channel_conversion',
-                   getattr(preprocessor, 'channel_conversion', False))
-    return (torch.zeros(shape) if mean is None else mean.detach().clone(),
-            torch.ones(shape) if std is None else std.detach().clone(),
-            bool(swap))
+    swap = getattr(
+        preprocessor,
+        '_channel_conversion',
+        getattr(preprocessor, 'channel_conversion', False),
+    )
+    return (
+        torch.zeros(shape) if mean is None else mean.detach().clone(),
+        torch.ones(shape) if std is None else std.detach().clone(),
+        bool(swap),
+    )
 
 
-def teacher_normalization(student: nn.Module,
-                          teacher: nn.Module) -> TeacherNormalization:
+def teacher_normalization(
+    student: nn.Module, teacher: nn.Module
+) -> TeacherNormalization:
     """Build it, and report where teacher and student differ."""
     normalization = TeacherNormalization(student, teacher)
     if not normalization.identity:
         (s_mean, s_std, s_swap), (t_mean, t_std, t_swap) = map(
-            statistics, (student, teacher))
+            statistics, (student, teacher)
+        )
         print_log(
             'Teacher and student normalise images differently; the teacher '
             'gets its own normalisation. '
@@ -88,5 +100,6 @@ def teacher_normalization(student: nn.Module,
             f'{s_std.flatten().tolist()}, channels swapped: {s_swap}. '
             f'Teacher: mean {t_mean.flatten().tolist()}, std '
             f'{t_std.flatten().tolist()}, channels swapped: {t_swap}.',
-            logger='current')
+            logger='current',
+        )
     return normalization

@@ -1,4 +1,5 @@
 """A feature is one tensor or a tuple of pyramid levels; both are served."""
+
 from typing import List, Optional, Sequence, Union
 
 from torch import Tensor
@@ -8,8 +9,9 @@ from ..errors import UsageError
 Feature = Union[Tensor, Sequence[Tensor]]
 
 
-def pyramid_levels(feature: Feature, num_levels: int,
-                   who: str) -> List[Tensor]:
+def pyramid_levels(
+    feature: Feature, num_levels: int, who: str
+) -> List[Tensor]:
     """The pyramid levels of a feature as a list.
 
     Args:
@@ -28,12 +30,14 @@ def pyramid_levels(feature: Feature, num_levels: int,
         raise UsageError(
             f'{who} expects {num_levels} pyramid level(s), got '
             f'{len(levels)}: set num_levels={len(levels)}, or take another '
-            'source layer')
+            'source layer'
+        )
     return levels
 
 
-def channels_per_level(channels: Union[int, Sequence[int]],
-                       num_levels: Optional[int]) -> List[int]:
+def channels_per_level(
+    channels: Union[int, Sequence[int]], num_levels: Optional[int]
+) -> List[int]:
     """The channels of each pyramid level, from one number or one for each.
 
     Raises:
@@ -42,9 +46,13 @@ def channels_per_level(channels: Union[int, Sequence[int]],
     if isinstance(channels, int):
         channels = [channels] * (1 if num_levels is None else num_levels)
     channels = list(channels)
-    if num_levels is not None and len(channels) != num_levels or (
-            not channels or min(channels) < 1):
+    if (
+        num_levels is not None
+        and len(channels) != num_levels
+        or (not channels or min(channels) < 1)
+    ):
         raise UsageError(
             'channels must be one positive number, or one for each of the '
-            f'num_levels={num_levels} pyramid levels, got {channels}')
+            f'num_levels={num_levels} pyramid levels, got {channels}'
+        )
     return channels

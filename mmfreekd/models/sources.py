@@ -1,4 +1,5 @@
 """Source layers: modules of a model, named as ``named_modules`` names them."""
+
 from difflib import get_close_matches
 from typing import Any, Callable, Dict
 
@@ -33,7 +34,8 @@ def find_source(model: nn.Module, source: str, who: str) -> nn.Module:
         near = [name for name, _ in model.named_children()]
     raise UsageError(
         f'the {who} ({type(model).__name__}) has no layer {source!r}. Did you '
-        f'mean one of: {", ".join(near)}?')
+        f'mean one of: {", ".join(near)}?'
+    )
 
 
 class StopAfter:
@@ -86,4 +88,5 @@ class StopAfter:
             raise UsageError(
                 f'the teacher ran without passing {", ".join(missed)} as '
                 'often as its recorders expect: take layers that its '
-                'forward pass uses')
+                'forward pass uses'
+            )

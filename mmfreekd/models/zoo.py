@@ -1,4 +1,5 @@
 """Building a teacher or student from whatever a config calls it by."""
+
 from importlib import import_module
 from pathlib import Path
 from typing import Union
@@ -34,7 +35,8 @@ def build_model(cfg: Union[dict, BaseModel], who: str) -> BaseModel:
         raise UsageError(
             f'{who} must be a model, a dict with its type, or '
             "dict(cfg_path='mmdet::...' or a path), got "
-            f'{type(cfg).__name__} {cfg if isinstance(cfg, dict) else ""}')
+            f'{type(cfg).__name__} {cfg if isinstance(cfg, dict) else ""}'
+        )
     if 'type' in cfg:
         model = MODELS.build(cfg)
     else:
@@ -42,7 +44,8 @@ def build_model(cfg: Union[dict, BaseModel], who: str) -> BaseModel:
     if not isinstance(model, BaseModel):
         raise UsageError(
             f'{who} must be a model of mmengine (a detector or segmenter), '
-            f'got {type(model).__name__}')
+            f'got {type(model).__name__}'
+        )
     return model
 
 
@@ -57,7 +60,8 @@ def _from_file(changes: dict, who: str) -> BaseModel:
         raise UsageError(
             f'{who}: there is no config {path!r} ({error}). Give a path '
             f'(working directory {Path.cwd()}), or package::folder/name.py '
-            'of an installed package')
+            'of an installed package'
+        )
     if 'model' not in cfg:
         raise UsageError(f'{who}: the config {path!r} defines no model')
     if 'data_preprocessor' in cfg:

@@ -19,13 +19,19 @@ def test_every_band_has_one_name(levels, band_layout):
 
 def test_names_are_in_the_documented_order():
     assert band_names(2) == [
-        'low', 'level1_horizontal', 'level1_vertical', 'level1_diagonal',
-        'level2_horizontal', 'level2_vertical', 'level2_diagonal']
+        'low',
+        'level1_horizontal',
+        'level1_vertical',
+        'level1_diagonal',
+        'level2_horizontal',
+        'level2_vertical',
+        'level2_diagonal',
+    ]
     assert band_names(3, 'level') == ['low', 'level1', 'level2', 'level3']
 
 
 def test_bands_are_named():
-    low, high = torch.zeros(1, 1, 1, 1), (torch.ones(1, 1, 3, 1, 1), )
+    low, high = torch.zeros(1, 1, 1, 1), (torch.ones(1, 1, 3, 1, 1),)
     bands = FrequencyBands(low=low, high=high)
     assert bands.low is low and bands.high is high and bands.levels == 1
 

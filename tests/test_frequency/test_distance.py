@@ -16,14 +16,19 @@ from mmfreekd.frequency import (
 FPN_SIZES = [(100, 152), (50, 76), (25, 38), (13, 19), (7, 10)]
 
 
-def make(size=(9, 6), num_prompts=2, levels=3, band_layout='subband',
-         channels=3):
+def make(
+    size=(9, 6), num_prompts=2, levels=3, band_layout='subband', channels=3
+):
     """Student and teacher, masks and weights, in float64."""
     s, t = torch.randn(2, 2, channels, *size, dtype=torch.float64)
     masks = None
     if num_prompts:
-        prompts = torch.randn(num_bands(levels, band_layout), num_prompts,
-                              channels, dtype=torch.float64)
+        prompts = torch.randn(
+            num_bands(levels, band_layout),
+            num_prompts,
+            channels,
+            dtype=torch.float64,
+        )
         masks = frequency_masks(t, prompts, levels, band_layout)
     return s.requires_grad_(), t, masks, torch.rand_like(t[..., 0, 0])
 
@@ -32,19 +37,23 @@ def make(size=(9, 6), num_prompts=2, levels=3, band_layout='subband',
 @pytest.mark.parametrize('low_band', [True, False])
 @pytest.mark.parametrize('band_layout', ['subband', 'level'])
 @pytest.mark.parametrize('num_prompts', [0, 1, 2, 6])
-def test_value_and_gradient_equal_a_naive_loop(num_prompts, band_layout,
-                                               low_band, reduction):
-    switches = dict(band_layout=band_layout, low_band=low_band,
-                    reduction=reduction)
+def test_value_and_gradient_equal_a_naive_loop(
+    num_prompts, band_layout, low_band, reduction
+):
+    switches = dict(
+        band_layout=band_layout, low_band=low_band, reduction=reduction
+    )
     for levels, size, weighted in itertools.product(
-            (1, 3), [(9, 6), (2, 3), (1, 1)], (True, False)):
+        (1, 3), [(9, 6), (2, 3), (1, 1)], (True, False)
+    ):
         s, t, masks, weights = make(size, num_prompts, levels, band_layout)
         args = (s, t, masks, weights if weighted else None, levels)
         value = frequency_distance(*args, **switches)
         expected = distance_of(*args, **switches)
         assert_close(value, expected)
-        (grad, ), (expected_grad, ) = (torch.autograd.grad(v, s)
-                                       for v in (value, expected))
+        (grad,), (expected_grad,) = (
+            torch.autograd.grad(v, s) for v in (value, expected)
+        )
         assert_close(grad, expected_grad)
 
 
@@ -53,19 +62,28 @@ def test_gradcheck(wavelet):
     s, t, _, weights = make((5, 3), 0)
     torch.autograd.gradcheck(
         lambda s, t, w: frequency_distance(s, t, None, w, wavelet=wavelet),
-        (s, t.requires_grad_(), weights.requires_grad_()))
+        (s, t.requires_grad_(), weights.requires_grad_()),
+    )
 
 
 def test_official_switches_give_the_official_loss():
     channels = 256
     prompts = torch.randn(5, 4, 6, channels) * 0.3
-    s_levels = [torch.randn(1, channels, *size, requires_grad=True)
-                for size in FPN_SIZES]
+    s_levels = [
+        torch.randn(1, channels, *size, requires_grad=True)
+        for size in FPN_SIZES
+    ]
     t_levels = [torch.randn(1, channels, *size) for size in FPN_SIZES]
     value = sum(
-        frequency_distance(s, t, frequency_masks(t, p, 3, 'level'),
-                           band_layout='level', low_band=False)
-        for s, t, p in zip(s_levels, t_levels, prompts, strict=True))
+        frequency_distance(
+            s,
+            t,
+            frequency_masks(t, p, 3, 'level'),
+            band_layout='level',
+            low_band=False,
+        )
+        for s, t, p in zip(s_levels, t_levels, prompts, strict=True)
+    )
     expected = official_loss(s_levels, t_levels, prompts)
     assert_close(value, expected, rtol=1e-5, atol=0)
     grads = torch.autograd.grad(value, s_levels)
@@ -88,8 +106,7 @@ def test_the_difference_can_be_transformed_instead_of_both(wavelet):
     s_bands, t_bands = (wavedec2(x, 3, wavelet) for x in (s, t))
     together = wavedec2(t - s, 3, wavelet)
     assert_close(together.low, t_bands.low - s_bands.low)
-    for d, a, b in zip(together.high, t_bands.high, s_bands.high,
-                       strict=True):
+    for d, a, b in zip(together.high, t_bands.high, s_bands.high, strict=True):
         assert_close(d, a - b)
 
 
@@ -99,10 +116,12 @@ def test_low_and_high_bands_add_up(band_layout, reduction):
     s, t, masks, weights = make(band_layout=band_layout)
     switches = dict(band_layout=band_layout, reduction=reduction)
     every = frequency_distance(s, t, masks, weights, **switches)
-    high = frequency_distance(s, t, masks, weights, low_band=False,
-                              **switches)
-    low = (wavedec2(t - s).low.abs() * weights[..., None, None]
-           * masks[0].mean(1, keepdim=True))
+    high = frequency_distance(s, t, masks, weights, low_band=False, **switches)
+    low = (
+        wavedec2(t - s).low.abs()
+        * weights[..., None, None]
+        * masks[0].mean(1, keepdim=True)
+    )
     assert_close(every, high + getattr(low, reduction)())
     assert every > high
 
@@ -116,8 +135,9 @@ def test_equal_features_have_no_distance():
 def test_does_not_depend_on_the_order_of_the_prompts():
     s, t, masks, _ = make(num_prompts=3)
     flipped = [mask.flip(1) for mask in masks]
-    assert_close(frequency_distance(s, t, flipped),
-                 frequency_distance(s, t, masks))
+    assert_close(
+        frequency_distance(s, t, flipped), frequency_distance(s, t, masks)
+    )
 
 
 def test_weights_scale_their_channel():
@@ -128,9 +148,7 @@ def test_weights_scale_their_channel():
         parts.append(frequency_distance(s, t, masks, weights))
     assert_close(sum(parts), frequency_distance(s, t, masks))
     alone = [mask.clone() for mask in masks]
-    assert_close(
-        2 * parts[0],
-        frequency_distance(s[:, :1], t[:, :1], alone))
+    assert_close(2 * parts[0], frequency_distance(s[:, :1], t[:, :1], alone))
 
 
 @pytest.mark.parametrize('num_prompts', [0, 2])
@@ -146,8 +164,9 @@ def test_autocast_computes_in_float32(num_prompts):
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_half_precision_features_are_compared_in_float32(dtype):
-    s, t, *_ = (v.detach().to(dtype) for v in make(num_prompts=0)
-                if v is not None)
+    s, t, *_ = (
+        v.detach().to(dtype) for v in make(num_prompts=0) if v is not None
+    )
     value = frequency_distance(s, t)
     assert_close(value, frequency_distance(s.float(), t.float()))
     # a mean over pixels that overflows or drowns in half precision
@@ -167,16 +186,22 @@ def test_memory_layout_does_not_matter():
 
 def test_refuses_features_of_different_shape():
     s, t, *_ = make()
-    with pytest.raises(ValueError, match=r'\(2, 3, 9, 6\) and \(2, 3, 9, 5\)'
-                       '.*FeatureAlignConnector'):
+    with pytest.raises(
+        ValueError,
+        match=r'\(2, 3, 9, 6\) and \(2, 3, 9, 5\)'
+        '.*FeatureAlignConnector',
+    ):
         frequency_distance(s, t[..., :5])
 
 
-@pytest.mark.parametrize('shape', [(2, ), (2, 4), (3, 2), (2, 3, 1, 1)])
+@pytest.mark.parametrize('shape', [(2,), (2, 4), (3, 2), (2, 3, 1, 1)])
 def test_refuses_weights_of_another_shape(shape):
     s, t, *_ = make()
-    with pytest.raises(ValueError, match=r'weights must be \(N, C\) = '
-                       r'\(2, 3\), got'):
+    with pytest.raises(
+        ValueError,
+        match=r'weights must be \(N, C\) = '
+        r'\(2, 3\), got',
+    ):
         frequency_distance(s, t, weights=torch.ones(shape))
 
 

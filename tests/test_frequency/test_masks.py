@@ -17,12 +17,20 @@ LAYOUTS = ['subband', 'level']
 SIZES = [(8, 8), (13, 6), (2, 3), (1, 1)]
 
 
-def make(size=(8, 8), num_prompts=2, levels=3, band_layout='subband',
-         channels=4, batch=2):
+def make(
+    size=(8, 8),
+    num_prompts=2,
+    levels=3,
+    band_layout='subband',
+    channels=4,
+    batch=2,
+):
     """A feature and prompts, in float64."""
     bands = num_bands(levels, band_layout)
-    return (torch.randn(batch, channels, *size, dtype=torch.float64),
-            torch.randn(bands, num_prompts, channels, dtype=torch.float64))
+    return (
+        torch.randn(batch, channels, *size, dtype=torch.float64),
+        torch.randn(bands, num_prompts, channels, dtype=torch.float64),
+    )
 
 
 @pytest.mark.parametrize('num_prompts', [1, 2, 6])
@@ -38,8 +46,10 @@ def test_masks_equal_a_naive_loop(band_layout, levels, num_prompts):
 @pytest.mark.parametrize('band_layout', LAYOUTS)
 def test_one_channel_one_image_one_prompt(band_layout):
     x, prompts = make((5, 3), 1, 3, band_layout, channels=1, batch=1)
-    assert_close(frequency_masks(x, prompts, 3, band_layout),
-                 masks_of(x, prompts, 3, band_layout))
+    assert_close(
+        frequency_masks(x, prompts, 3, band_layout),
+        masks_of(x, prompts, 3, band_layout),
+    )
 
 
 @pytest.mark.parametrize('wavelet', ['haar', 'db2'])
@@ -91,39 +101,49 @@ def test_gradients_reach_prompts_and_feature(band_layout):
     x, prompts = make((3, 4), 2, 2, band_layout, channels=2, batch=1)
     torch.autograd.gradcheck(
         lambda x, p: tuple(frequency_masks(x, p, 2, band_layout)),
-        (x.requires_grad_(), prompts.requires_grad_()))
+        (x.requires_grad_(), prompts.requires_grad_()),
+    )
 
 
 @pytest.mark.parametrize('shape', [(9, 2, 4), (4, 2, 4), (10, 2, 5), (10, 4)])
 def test_refuses_prompts_of_another_shape(shape):
     x, _ = make()
-    with pytest.raises(ValueError, match=r'B = 10 bands.*C = 4 channels.*'
-                       rf'got \({shape[0]}, '):
+    with pytest.raises(
+        ValueError,
+        match=r'B = 10 bands.*C = 4 channels.*'
+        rf'got \({shape[0]}, ',
+    ):
         frequency_masks(x, torch.zeros(shape))
 
 
 @pytest.mark.parametrize('num_prompts', [1, 2, 6])
 @pytest.mark.parametrize('band_layout', LAYOUTS)
-def test_apply_masks_weighs_every_band_with_its_own_mask(band_layout,
-                                                         num_prompts):
+def test_apply_masks_weighs_every_band_with_its_own_mask(
+    band_layout, num_prompts
+):
     x, prompts = make((10, 7), num_prompts, 2, band_layout)
     masks = frequency_masks(x, prompts, 2, band_layout)
     bands = wavedec2(x, 2)
     out = apply_masks(bands, masks, band_layout)
-    assert_close(out.low, sum(m.unsqueeze(1) * bands.low
-                              for m in masks[0].unbind(1)))
+    assert_close(
+        out.low, sum(m.unsqueeze(1) * bands.low for m in masks[0].unbind(1))
+    )
     for level in range(2):
         for i in range(3):
             b = 1 + (level if band_layout == 'level' else 3 * level + i)
-            expected = sum(m.unsqueeze(1) * bands.high[level][:, :, i]
-                           for m in masks[b].unbind(1))
+            expected = sum(
+                m.unsqueeze(1) * bands.high[level][:, :, i]
+                for m in masks[b].unbind(1)
+            )
             assert_close(out.high[level][:, :, i], expected)
 
 
 def test_masks_that_add_to_one_change_nothing():
     bands = wavedec2(torch.randn(2, 3, 9, 5), 3)
-    masks = [torch.full((2, 4, *b.shape[-2:]), 0.25)
-             for b in (bands.low, *bands.high)]
+    masks = [
+        torch.full((2, 4, *b.shape[-2:]), 0.25)
+        for b in (bands.low, *bands.high)
+    ]
     assert_close(apply_masks(bands, masks, 'level'), bands)
 
 
@@ -132,8 +152,10 @@ def test_refuses_masks_of_the_other_layout(band_layout, other):
     x, prompts = make(band_layout=band_layout)
     masks = frequency_masks(x, prompts, 3, band_layout)
     expected = num_bands(3, other)
-    with pytest.raises(ValueError, match=f'expected {expected} masks .low, '
-                       f'level1.*got {len(masks)}'):
+    with pytest.raises(
+        ValueError,
+        match=f'expected {expected} masks .low, level1.*got {len(masks)}',
+    ):
         apply_masks(wavedec2(x), masks, other)
 
 
@@ -141,22 +163,28 @@ def test_refuses_masks_of_another_size_and_names_the_band():
     x, prompts = make()
     masks = frequency_masks(x, prompts)
     masks[5] = masks[5][..., :1]
-    with pytest.raises(ValueError, match='band level2_vertical must be '
-                       r'\(N, T, 2, 2\), got \(2, 2, 2, 1\)'):
+    with pytest.raises(
+        ValueError,
+        match='band level2_vertical must be '
+        r'\(N, T, 2, 2\), got \(2, 2, 2, 1\)',
+    ):
         apply_masks(wavedec2(x), masks)
 
 
 def random_masks(num_prompts, batch=2):
-    return [torch.rand(batch, num_prompts, *size, dtype=torch.float64)
-            for size in ((3, 4), (5, 2), (1, 1))]
+    return [
+        torch.rand(batch, num_prompts, *size, dtype=torch.float64)
+        for size in ((3, 4), (5, 2), (1, 1))
+    ]
 
 
 @pytest.mark.parametrize('num_prompts', [1, 2, 3, 6])
 @pytest.mark.parametrize('kind', ['jaccard', 'dice'])
 def test_overlap_equals_a_naive_loop(kind, num_prompts):
     masks = random_masks(num_prompts)
-    assert_close(mask_overlap(masks, kind), overlap_of(masks, kind),
-                 check_dtype=False)
+    assert_close(
+        mask_overlap(masks, kind), overlap_of(masks, kind), check_dtype=False
+    )
 
 
 @pytest.mark.parametrize('kind', ['jaccard', 'dice'])
@@ -166,14 +194,14 @@ def test_overlap_of_equal_masks_is_one_whatever_their_size(kind):
     assert_close(mask_overlap(masks, kind), one)
 
 
-@pytest.mark.parametrize('kind, value', [('jaccard', 0.5), ('dice', 0.)])
+@pytest.mark.parametrize('kind, value', [('jaccard', 0.5), ('dice', 0.0)])
 def test_overlap_of_disjoint_masks(kind, value):
     # Jaccard counts a mask with itself: two pairs of four
-    mask = torch.tensor([[1., 0.], [0., 1.]]).view(1, 2, 1, 2)
+    mask = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).view(1, 2, 1, 2)
     assert_close(mask_overlap([mask], kind), torch.tensor(value))
 
 
-@pytest.mark.parametrize('kind, value', [('jaccard', 1.), ('dice', 0.)])
+@pytest.mark.parametrize('kind, value', [('jaccard', 1.0), ('dice', 0.0)])
 def test_overlap_of_a_single_prompt_has_no_gradient_to_follow(kind, value):
     masks = [mask.requires_grad_() for mask in random_masks(1)]
     overlap = mask_overlap(masks, kind)
@@ -199,7 +227,7 @@ def test_overlap_keeps_its_precision_under_autocast(kind):
 @pytest.mark.parametrize('kind', ['jaccard', 'dice'])
 def test_overlap_of_closed_masks_is_a_number(kind):
     # one pixel that prompts have shut; its square is 0 in float32
-    logits = torch.full((1, 2, 1, 1), -60., requires_grad=True)
+    logits = torch.full((1, 2, 1, 1), -60.0, requires_grad=True)
     overlap = mask_overlap([torch.sigmoid(logits)], kind)
     assert 0 <= overlap <= 1
     overlap.backward()

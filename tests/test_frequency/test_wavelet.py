@@ -32,9 +32,13 @@ def test_equals_pywavelets_band_by_band(wavelet, levels, dtype):
         assert bands.keys() == expected.keys()
         for name, band in bands.items():
             assert band.dtype == dtype
-            assert_close(band.double(), expected[name], rtol=tolerance,
-                         atol=tolerance, msg=lambda m, n=name, s=size:
-                         f'{n} of a map of {s}: {m}')
+            assert_close(
+                band.double(),
+                expected[name],
+                rtol=tolerance,
+                atol=tolerance,
+                msg=lambda m, n=name, s=size: f'{n} of a map of {s}: {m}',
+            )
 
 
 def test_the_references_agree():
@@ -43,12 +47,14 @@ def test_the_references_agree():
 
 
 def test_orientations_are_those_of_the_edges():
-    rows = torch.tensor([1., -1.] * 4).view(1, 1, 8, 1).expand(1, 1, 8, 8)
-    for x, orientation in ((rows, 'horizontal'),
-                           (rows.transpose(2, 3), 'vertical'),
-                           (rows * rows.transpose(2, 3), 'diagonal')):
+    rows = torch.tensor([1.0, -1.0] * 4).view(1, 1, 8, 1).expand(1, 1, 8, 8)
+    for x, orientation in (
+        (rows, 'horizontal'),
+        (rows.transpose(2, 3), 'vertical'),
+        (rows * rows.transpose(2, 3), 'diagonal'),
+    ):
         for name, band in by_name(wavedec2(x, 1)).items():
-            value = 2. if name == f'level1_{orientation}' else 0.
+            value = 2.0 if name == f'level1_{orientation}' else 0.0
             assert_close(band, torch.full((1, 1, 4, 4), value))
 
 
@@ -88,12 +94,18 @@ def test_the_inverse_is_the_adjoint(wavelet):
     # an orthonormal transform: <W x, y> = <x, W^T y>
     x = torch.randn(1, 2, 9, 6, dtype=torch.float64)
     bands = wavedec2(x, 2, wavelet)
-    other = FrequencyBands(torch.randn_like(bands.low),
-                           tuple(map(torch.randn_like, bands.high)))
+    other = FrequencyBands(
+        torch.randn_like(bands.low), tuple(map(torch.randn_like, bands.high))
+    )
     product = (bands.low * other.low).sum() + sum(
-        (a * b).sum() for a, b in zip(bands.high, other.high, strict=True))
-    assert_close(product, (x * waverec2(other, (9, 6), wavelet)).sum(),
-                 rtol=1e-9, atol=1e-9)
+        (a * b).sum() for a, b in zip(bands.high, other.high, strict=True)
+    )
+    assert_close(
+        product,
+        (x * waverec2(other, (9, 6), wavelet)).sum(),
+        rtol=1e-9,
+        atol=1e-9,
+    )
 
 
 @pytest.mark.parametrize('wavelet', WAVELETS)
@@ -108,8 +120,9 @@ def test_is_linear(wavelet):
 def test_our_haar_is_the_librarys(size):
     x = torch.randn(2, 3, *size, dtype=torch.float64)
     assert_close(by_name(wavedec2(x, 3)), by_name(wavedec2(x, 3, 'db1')))
-    assert_close(waverec2(wavedec2(x, 3), size),
-                 waverec2(wavedec2(x, 3), size, 'db1'))
+    assert_close(
+        waverec2(wavedec2(x, 3), size), waverec2(wavedec2(x, 3), size, 'db1')
+    )
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
@@ -120,8 +133,12 @@ def test_half_precision_within_its_rounding(dtype):
     unit = torch.finfo(dtype).eps
     for name, band in by_name(wavedec2(x, 3)).items():
         assert band.dtype == dtype
-        assert_close(band.double(), expected[name], rtol=0,
-                     atol=3 * unit * expected[name].abs().max().item())
+        assert_close(
+            band.double(),
+            expected[name],
+            rtol=0,
+            atol=3 * unit * expected[name].abs().max().item(),
+        )
     back = waverec2(wavedec2(x, 3), (15, 18))
     assert back.dtype == dtype
     assert_close(back, x, rtol=0, atol=6 * unit * x.abs().max().item())
@@ -151,8 +168,11 @@ def test_gradients(wavelet):
     torch.autograd.gradcheck(flat, x)
     bands = [band.detach().requires_grad_() for band in flat(x)]
     torch.autograd.gradcheck(
-        lambda low, *high: waverec2(FrequencyBands(low, high), (5, 6),
-                                    wavelet), bands)
+        lambda low, *high: waverec2(
+            FrequencyBands(low, high), (5, 6), wavelet
+        ),
+        bands,
+    )
 
 
 def test_input_is_left_alone():
@@ -165,18 +185,28 @@ def test_input_is_left_alone():
     assert_close(by_name(bands), kept, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize('x', [
-    torch.zeros(3, 8, 8), torch.zeros(1, 3, 8, 8, dtype=torch.int64),
-    torch.zeros(1, 3, 0, 8), torch.zeros(1, 3, 8, 0)])
+@pytest.mark.parametrize(
+    'x',
+    [
+        torch.zeros(3, 8, 8),
+        torch.zeros(1, 3, 8, 8, dtype=torch.int64),
+        torch.zeros(1, 3, 0, 8),
+        torch.zeros(1, 3, 8, 0),
+    ],
+)
 def test_refuses_what_is_no_feature_map(x):
     with pytest.raises(ValueError, match=r'floating tensor \(N, C, H, W\)'):
         wavedec2(x)
 
 
-@pytest.mark.parametrize('wavelet, message', [
-    ('no_such', "'no_such' is not one that PyWavelets knows"),
-    ('bior2.2', "'bior2.2' is not orthogonal"),
-    ('mexh', "'mexh' is not one that PyWavelets knows")])
+@pytest.mark.parametrize(
+    'wavelet, message',
+    [
+        ('no_such', "'no_such' is not one that PyWavelets knows"),
+        ('bior2.2', "'bior2.2' is not orthogonal"),
+        ('mexh', "'mexh' is not one that PyWavelets knows"),
+    ],
+)
 def test_refuses_a_wavelet(wavelet, message):
     with pytest.raises(ValueError, match=message):
         wavedec2(torch.zeros(1, 1, 8, 8), wavelet=wavelet)

@@ -1,4 +1,5 @@
 """A toy distillation under mmengine's own Runner, made of random numbers."""
+
 import itertools
 import random
 from types import SimpleNamespace
@@ -20,8 +21,9 @@ class Toy(BaseModel):
 
     def __init__(self):
         super().__init__()
-        self.architecture = nn.Sequential(nn.Linear(4, 4), nn.Dropout(),
-                                          nn.Linear(4, 1))
+        self.architecture = nn.Sequential(
+            nn.Linear(4, 4), nn.Dropout(), nn.Linear(4, 1)
+        )
         self.distiller = nn.Linear(1, 1)
 
     def forward(self, inputs, mode='tensor'):
@@ -34,7 +36,7 @@ class Toy(BaseModel):
 class Images(Dataset):
     """Augmented with the generators that pipelines use."""
 
-    metainfo = dict(classes=('a', ))
+    metainfo = dict(classes=('a',))
     seen = []  # of the class: the Runner copies what it is given
 
     def __init__(self, note):
@@ -47,7 +49,7 @@ class Images(Dataset):
         noise = [np.random.rand(), random.random()]
         if self.note:
             self.seen.append((index, *noise))
-        return dict(inputs=torch.tensor([index, 1., *noise]).float())
+        return dict(inputs=torch.tensor([index, 1.0, *noise]).float())
 
 
 class Score(BaseMetric):
@@ -65,14 +67,26 @@ class Score(BaseMetric):
         return dict(acc=self.scores.pop(0))
 
 
-def _train(work_dir, hooks, by_epoch=False, until=6, resume=None, val=None,
-           scores=range(99), checkpoint=None, load=None):
+def _train(
+    work_dir,
+    hooks,
+    by_epoch=False,
+    until=6,
+    resume=None,
+    val=None,
+    scores=range(99),
+    checkpoint=None,
+    load=None,
+):
     """Train a toy and tell what it saw, epochs of two batches each."""
     losses = []
     Images.seen.clear()
     torch.manual_seed(0)  # for the weights that a run starts from
-    train_cfg = dict(by_epoch=True, max_epochs=until // 2) if by_epoch else \
-        dict(by_epoch=False, max_iters=until)
+    train_cfg = (
+        dict(by_epoch=True, max_epochs=until // 2)
+        if by_epoch
+        else dict(by_epoch=False, max_iters=until)
+    )
     evaluation = {}
     if val:
         train_cfg['val_interval'] = val
@@ -80,32 +94,44 @@ def _train(work_dir, hooks, by_epoch=False, until=6, resume=None, val=None,
             val_cfg=dict(),
             val_evaluator=Evaluator(Score(scores)),
             val_dataloader=dict(
-                batch_size=3, dataset=Images(note=False),
+                batch_size=3,
+                dataset=Images(note=False),
                 sampler=dict(type='DefaultSampler', shuffle=False),
-                collate_fn=dict(type='default_collate')))
+                collate_fn=dict(type='default_collate'),
+            ),
+        )
     sampler = 'DefaultSampler' if by_epoch else 'InfiniteSampler'
     runner = Runner(
         model=Toy(),
         work_dir=str(work_dir),
         experiment_name=f'toy{next(NUMBERS)}',
         train_dataloader=dict(
-            batch_size=3, dataset=Images(note=True), num_workers=0,
+            batch_size=3,
+            dataset=Images(note=True),
+            num_workers=0,
             sampler=dict(type=sampler, shuffle=True),
-            collate_fn=dict(type='default_collate')),
+            collate_fn=dict(type='default_collate'),
+        ),
         train_cfg=train_cfg,
         optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.01)),
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=1),
             checkpoint=dict(
                 type='CheckpointHook',
-                **{'by_epoch': by_epoch, 'interval': 1 if by_epoch else 2,
-                   **(checkpoint or {})})),
+                **{
+                    'by_epoch': by_epoch,
+                    'interval': 1 if by_epoch else 2,
+                    **(checkpoint or {}),
+                },
+            ),
+        ),
         custom_hooks=[dict(type=hook) for hook in hooks],
         resume=resume is not None,
         load_from=str(resume or load) if resume or load else None,
         randomness=dict(seed=0),
         log_level='ERROR',
-        **evaluation)
+        **evaluation,
+    )
     step = runner.model.train_step
 
     def train_step(*args, **kwargs):
@@ -116,8 +142,11 @@ def _train(work_dir, hooks, by_epoch=False, until=6, resume=None, val=None,
     runner.model.train_step = train_step
     runner.train()
     return SimpleNamespace(
-        runner=runner, seen=list(Images.seen), losses=losses,
-        weights={k: v.clone() for k, v in runner.model.state_dict().items()})
+        runner=runner,
+        seen=list(Images.seen),
+        losses=losses,
+        weights={k: v.clone() for k, v in runner.model.state_dict().items()},
+    )
 
 
 @pytest.fixture

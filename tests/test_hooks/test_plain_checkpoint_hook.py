@@ -18,14 +18,21 @@ def without_mends():
 
 
 def histories(runner):
-    return {name: [part.tolist() for part in buffer.data]
-            for name, buffer in runner.message_hub.log_scalars.items()}
+    return {
+        name: [part.tolist() for part in buffer.data]
+        for name, buffer in runner.message_hub.log_scalars.items()
+    }
 
 
 @pytest.mark.parametrize('by_epoch', [False, True])
 def test_checkpoints_load_anywhere(tmp_path, train, without_mends, by_epoch):
-    train(tmp_path, HOOK, by_epoch=by_epoch, val=1,
-          checkpoint=dict(save_best='acc'))
+    train(
+        tmp_path,
+        HOOK,
+        by_epoch=by_epoch,
+        val=1,
+        checkpoint=dict(save_best='acc'),
+    )
     files = list(tmp_path.glob('*.pth'))
     assert len(files) >= 4
     for file in files:
@@ -42,16 +49,23 @@ def test_stock_checkpoints_do_not(tmp_path, train, without_mends):
 @pytest.mark.parametrize('by_epoch', [False, True])
 def test_the_log_history_survives(tmp_path, train, by_epoch):
     first = train(tmp_path / 'a', HOOK, by_epoch=by_epoch)
-    rest = train(tmp_path / 'b', HOOK, by_epoch=by_epoch, resume=tmp_path / 'a'
-                 / ('epoch_3.pth' if by_epoch else 'iter_6.pth'))
+    rest = train(
+        tmp_path / 'b',
+        HOOK,
+        by_epoch=by_epoch,
+        resume=tmp_path / 'a' / ('epoch_3.pth' if by_epoch else 'iter_6.pth'),
+    )
     kept, expected = histories(rest.runner), histories(first.runner)
     assert len(expected['train/loss'][0]) == 6
     assert kept == expected
     for name, buffer in rest.runner.message_hub.log_scalars.items():
         assert isinstance(buffer, HistoryBuffer)
         for statistic in ('mean', 'min', 'max', 'current'):
-            assert buffer.statistics(statistic) == \
-                first.runner.message_hub.get_scalar(name).statistics(statistic)
+            assert buffer.statistics(
+                statistic
+            ) == first.runner.message_hub.get_scalar(name).statistics(
+                statistic
+            )
 
 
 def test_saving_leaves_the_running_history_alone(tmp_path, train):
@@ -63,16 +77,27 @@ def test_saving_leaves_the_running_history_alone(tmp_path, train):
 
 def test_reads_stock_checkpoints(tmp_path, train):
     first = train(tmp_path / 'a', [], until=4)
-    rest = train(tmp_path / 'b', HOOK, until=6,
-                 resume=tmp_path / 'a' / 'iter_4.pth')
-    assert histories(rest.runner)['train/loss'][0][:4] == \
-        histories(first.runner)['train/loss'][0]
+    rest = train(
+        tmp_path / 'b', HOOK, until=6, resume=tmp_path / 'a' / 'iter_4.pth'
+    )
+    assert (
+        histories(rest.runner)['train/loss'][0][:4]
+        == histories(first.runner)['train/loss'][0]
+    )
 
 
-@pytest.mark.parametrize('value, expected', [
-    (np.float32(0.5), 0.5), (np.int64(3), 3), (np.bool_(True), True),
-    ('text', 'text'), (None, None), ((1, np.int8(2)), (1, 2)),
-    ([{'a': np.float64(1.)}], [{'a': 1.}])])
+@pytest.mark.parametrize(
+    'value, expected',
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        ('text', 'text'),
+        (None, None),
+        ((1, np.int8(2)), (1, 2)),
+        ([{'a': np.float64(1.0)}], [{'a': 1.0}]),
+    ],
+)
 def test_plain_values(value, expected):
     out = plain(value)
     assert out == expected

@@ -10,9 +10,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from mmfreekd import __version__
-from mmfreekd.checkpoints import load_prompts
 from mmfreekd.models import FreeKDLoss, FrequencyPrompt
 from mmfreekd.models.zoo import build_model
+from mmfreekd.prompt_files import load_prompts
 from mmfreekd.registry import HOOKS, MODELS
 
 
@@ -28,9 +28,12 @@ def tuning():
 def runner(tuning, tmp_path):
     """What the hook asks of a Runner."""
     return SimpleNamespace(
-        model=tuning, work_dir=str(tmp_path), iter=20,
+        model=tuning,
+        work_dir=str(tmp_path),
+        iter=20,
         logger=logging.getLogger('test'),
-        message_hub=MessageHub.get_instance(str(tmp_path)))
+        message_hub=MessageHub.get_instance(str(tmp_path)),
+    )
 
 
 @pytest.fixture
@@ -38,11 +41,13 @@ def finish(runner):
     """Ends a stage 1 in which the masks overlapped so; gives the file."""
 
     def finish(overlaps=(0.9, 0.7, 0.5), **kwargs):
-        hook = HOOKS.build(dict(type='mmfreekd.PromptCheckpointHook',
-                                **kwargs))
+        hook = HOOKS.build(
+            dict(type='mmfreekd.PromptCheckpointHook', **kwargs)
+        )
         for i, overlap in enumerate(overlaps):
             hook.after_train_iter(
-                runner, i, outputs=dict(mask_overlap=torch.tensor(overlap)))
+                runner, i, outputs=dict(mask_overlap=torch.tensor(overlap))
+            )
         hook.after_train(runner)
         return Path(runner.work_dir) / kwargs.get('filename', 'prompts.pth')
 
@@ -55,8 +60,12 @@ def test_writes_what_stage_2_reads(tuning, runner, finish, wrap):
     path = str(finish())
     prompts = nn.ModuleList(FrequencyPrompt(8) for _ in range(3))
     load_prompts(prompts, path)
-    assert_close(dict(prompts.state_dict()),
-                 dict(tuning.prompts.state_dict()), rtol=0, atol=0)
+    assert_close(
+        dict(prompts.state_dict()),
+        dict(tuning.prompts.state_dict()),
+        rtol=0,
+        atol=0,
+    )
     loss = FreeKDLoss(8, 3, prompt_ckpt=path)
     for i, prompt in enumerate(tuning.prompts):
         assert_close(getattr(loss, f'prompts_{i}'), prompt.prompts.detach())
@@ -65,10 +74,17 @@ def test_writes_what_stage_2_reads(tuning, runner, finish, wrap):
 def test_notes_where_they_come_from(finish):
     meta = torch.load(finish(), weights_only=True)['meta']
     assert meta == {
-        **meta, 'source': 'neck', 'teacher': 'RetinaNet', 'iter': 20,
-        'channels': [8, 8, 8], 'num_prompts': 2, 'levels': 3,
-        'band_layout': 'subband', 'wavelet': 'haar',
-        'mmfreekd_version': __version__}
+        **meta,
+        'source': 'neck',
+        'teacher': 'RetinaNet',
+        'iter': 20,
+        'channels': [8, 8, 8],
+        'num_prompts': 2,
+        'levels': 3,
+        'band_layout': 'subband',
+        'wavelet': 'haar',
+        'mmfreekd_version': __version__,
+    }
 
 
 def test_notes_how_the_overlap_changed(finish):

@@ -17,8 +17,15 @@ MODES = dict(iters=dict(by_epoch=False), epochs=dict(by_epoch=True))
 def draw():
     np.random.randn()  # leaves half a pair of numbers in the state
     return torch.tensor(
-        [random.random(), random.gauss(0, 1), np.random.rand(),
-         np.random.randn(), torch.rand(()).item()], dtype=torch.float64)
+        [
+            random.random(),
+            random.gauss(0, 1),
+            np.random.rand(),
+            np.random.randn(),
+            torch.rand(()).item(),
+        ],
+        dtype=torch.float64,
+    )
 
 
 def checkpoint(folder, by_epoch, iters):
@@ -31,8 +38,12 @@ def test_states_are_set_as_they_were():
     states = random_states()
     first, second = draw(), draw()
     set_random_states(states)
-    assert_close(torch.stack((draw(), draw())), torch.stack((first, second)),
-                 rtol=0, atol=0)
+    assert_close(
+        torch.stack((draw(), draw())),
+        torch.stack((first, second)),
+        rtol=0,
+        atol=0,
+    )
 
 
 def test_states_are_plain(tmp_path):
@@ -43,18 +54,29 @@ def test_states_are_plain(tmp_path):
     assert_close(draw(), first, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize('options', [
-    {}, dict(val=1),
-    # mmengine writes the latest checkpoint again when it writes a best one
-    dict(val=1, checkpoint=dict(save_best='acc'))])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        dict(val=1),
+        # mmengine writes the latest checkpoint again when it writes a best one
+        dict(val=1, checkpoint=dict(save_best='acc')),
+    ],
+)
 @pytest.mark.parametrize('mode', MODES)
-def test_a_resumed_run_ends_as_an_undisturbed_one(tmp_path, train, mode,
-                                                  options):
+def test_a_resumed_run_ends_as_an_undisturbed_one(
+    tmp_path, train, mode, options
+):
     options = {**MODES[mode], **options}
     whole = train(tmp_path / 'a', HOOKS, until=6, **options)
     train(tmp_path / 'b', HOOKS, until=4, **options)
-    rest = train(tmp_path / 'c', HOOKS, until=6, **options,
-                 resume=checkpoint(tmp_path / 'b', iters=4, **MODES[mode]))
+    rest = train(
+        tmp_path / 'c',
+        HOOKS,
+        until=6,
+        **options,
+        resume=checkpoint(tmp_path / 'b', iters=4, **MODES[mode]),
+    )
     assert rest.seen[-6:] == whole.seen[-6:]  # two batches of three
     assert rest.losses == whole.losses[-2:]
     assert_close(rest.weights, whole.weights, rtol=0, atol=0)
@@ -64,8 +86,13 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(tmp_path, train, mode,
 def test_without_the_hook_it_would_not(tmp_path, train, mode):
     mode = MODES[mode]
     whole = train(tmp_path / 'a', HOOKS[1:], until=6, **mode)
-    rest = train(tmp_path / 'c', HOOKS[1:], until=6, **mode,
-                 resume=checkpoint(tmp_path / 'a', iters=4, **mode))
+    rest = train(
+        tmp_path / 'c',
+        HOOKS[1:],
+        until=6,
+        **mode,
+        resume=checkpoint(tmp_path / 'a', iters=4, **mode),
+    )
     assert rest.losses != whole.losses[-2:]
 
 
@@ -81,13 +108,15 @@ def test_validation_does_not_disturb_training(tmp_path, train, mode):
 def test_loading_weights_does_not_take_over_the_states(tmp_path, train):
     train(tmp_path / 'a', HOOKS, until=4)
     fresh = train(tmp_path / 'b', HOOKS, until=4)
-    loaded = train(tmp_path / 'c', HOOKS, until=4,
-                   load=tmp_path / 'a' / 'iter_4.pth')
+    loaded = train(
+        tmp_path / 'c', HOOKS, until=4, load=tmp_path / 'a' / 'iter_4.pth'
+    )
     assert loaded.seen == fresh.seen
 
 
 def test_resumes_from_a_checkpoint_without_states(tmp_path, train):
     train(tmp_path / 'a', HOOKS[1:], until=4)
-    rest = train(tmp_path / 'b', HOOKS, until=6,
-                 resume=tmp_path / 'a' / 'iter_4.pth')
+    rest = train(
+        tmp_path / 'b', HOOKS, until=6, resume=tmp_path / 'a' / 'iter_4.pth'
+    )
     assert len(rest.losses) == 2

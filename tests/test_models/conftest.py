@@ -1,4 +1,5 @@
 """A detection and a segmentation pair, and the files of their teachers."""
+
 import copy
 from types import SimpleNamespace
 
@@ -6,14 +7,15 @@ import pytest
 import tiny_models
 import torch
 
-from mmfreekd.checkpoints import save_prompts
 from mmfreekd.models import FrequencyPrompt
 from mmfreekd.models.zoo import build_model
+from mmfreekd.prompt_files import save_prompts
 from mmfreekd.registry import MODELS
 
 
-def _pair(folder, student, teacher, in_channels, channels, source,
-          num_levels, batch):
+def _pair(
+    folder, student, teacher, in_channels, channels, source, num_levels, batch
+):
     """Everything a test needs of a pair; its teacher lies in a file."""
     torch.manual_seed(1)
     model = build_model(copy.deepcopy(teacher), 'teacher')
@@ -23,31 +25,50 @@ def _pair(folder, student, teacher, in_channels, channels, source,
     teacher_ckpt, prompt_ckpt = folder / 'teacher.pth', folder / 'prompts.pth'
     torch.save(dict(meta={}, state_dict=model.state_dict()), teacher_ckpt)
     prompts = torch.nn.ModuleList(
-        FrequencyPrompt(channels) for _ in range(num_levels or 1))
+        FrequencyPrompt(channels) for _ in range(num_levels or 1)
+    )
     for prompt in prompts:
         torch.nn.init.normal_(prompt.prompts)
     save_prompts(prompts, str(prompt_ckpt))
     return SimpleNamespace(
-        student=student, teacher=teacher, in_channels=in_channels,
-        channels=channels, source=source, num_levels=num_levels,
-        teacher_ckpt=str(teacher_ckpt), prompt_ckpt=str(prompt_ckpt),
-        batch=batch)
+        student=student,
+        teacher=teacher,
+        in_channels=in_channels,
+        channels=channels,
+        source=source,
+        num_levels=num_levels,
+        teacher_ckpt=str(teacher_ckpt),
+        prompt_ckpt=str(prompt_ckpt),
+        batch=batch,
+    )
 
 
 @pytest.fixture(scope='session')
 def det_pair(tmp_path_factory):
     return _pair(
-        tmp_path_factory.mktemp('det'), tiny_models.retinanet(),
-        tiny_models.retinanet(base_channels=8, neck_channels=12), 8, 12,
-        'neck', 3, tiny_models.det_batch([(64, 64), (50, 60)]))
+        tmp_path_factory.mktemp('det'),
+        tiny_models.retinanet(),
+        tiny_models.retinanet(base_channels=8, neck_channels=12),
+        8,
+        12,
+        'neck',
+        3,
+        tiny_models.det_batch([(64, 64), (50, 60)]),
+    )
 
 
 @pytest.fixture(scope='session')
 def seg_pair(tmp_path_factory):
     return _pair(
-        tmp_path_factory.mktemp('seg'), tiny_models.encoder_decoder(),
-        tiny_models.encoder_decoder(base_channels=8), 32, 64,
-        'backbone.layer4', None, tiny_models.seg_batch([(64, 64), (50, 60)]))
+        tmp_path_factory.mktemp('seg'),
+        tiny_models.encoder_decoder(),
+        tiny_models.encoder_decoder(base_channels=8),
+        32,
+        64,
+        'backbone.layer4',
+        None,
+        tiny_models.seg_batch([(64, 64), (50, 60)]),
+    )
 
 
 @pytest.fixture(params=['det', 'seg'])
@@ -62,8 +83,12 @@ def build_tuning():
 
     def build(pair, **changes):
         cfg = tiny_models.prompt_tuning(
-            copy.deepcopy(pair.teacher), pair.teacher_ckpt, pair.channels,
-            pair.source, num_levels=pair.num_levels)
+            copy.deepcopy(pair.teacher),
+            pair.teacher_ckpt,
+            pair.channels,
+            pair.source,
+            num_levels=pair.num_levels,
+        )
         cfg.update(changes)
         return MODELS.build(cfg)
 
@@ -81,9 +106,13 @@ def build_distill():
             teacher=copy.deepcopy(pair.teacher),
             teacher_ckpt=pair.teacher_ckpt,
             distiller=tiny_models.distiller(
-                pair.in_channels, pair.channels, pair.source,
+                pair.in_channels,
+                pair.channels,
+                pair.source,
                 pair.num_levels,
-                **{'prompt_ckpt': pair.prompt_ckpt, **(loss or {})}))
+                **{'prompt_ckpt': pair.prompt_ckpt, **(loss or {})},
+            ),
+        )
         cfg.update(changes)
         return MODELS.build(cfg)
 

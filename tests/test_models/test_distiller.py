@@ -19,32 +19,51 @@ def build(**changes):
 
 @pytest.mark.parametrize('who', ['student', 'teacher'])
 def test_suggests_near_names_for_a_layer_that_does_not_exist(detector, who):
-    distiller = build(**{f'{who}_recorders': dict(
-        feature=dict(type='ModuleOutputs', source='backbone.layer5'))})
-    with pytest.raises(UsageError, match=rf'the {who} \(RetinaNet\) has no '
-                       "layer 'backbone.layer5'.*backbone.layer4"):
+    distiller = build(
+        **{
+            f'{who}_recorders': dict(
+                feature=dict(type='ModuleOutputs', source='backbone.layer5')
+            )
+        }
+    )
+    with pytest.raises(
+        UsageError,
+        match=rf'the {who} \(RetinaNet\) has no '
+        "layer 'backbone.layer5'.*backbone.layer4",
+    ):
         getattr(distiller, f'prepare_from_{who}')(detector)
 
 
 @pytest.mark.parametrize('kind', ['ModuleOutputs', 'ModuleInputs'])
 def test_needs_each_recorded_module_once(kind):
-    distiller = build(teacher_recorders=dict(
-        feature=dict(type=kind, source='neck'),
-        more=dict(type=kind, source='backbone.layer1')))
+    distiller = build(
+        teacher_recorders=dict(
+            feature=dict(type=kind, source='neck'),
+            more=dict(type=kind, source='backbone.layer1'),
+        )
+    )
     assert distiller.teacher_sources() == {'neck': 1, 'backbone.layer1': 1}
 
 
 def test_needs_a_module_as_often_as_the_mapping_says():
-    mappings = dict(loss_freekd=dict(
-        s_feature=dict(recorder='feature', from_student=True, record_idx=4),
-        t_feature=dict(recorder='feature', from_student=False,
-                       record_idx=2)))
+    mappings = dict(
+        loss_freekd=dict(
+            s_feature=dict(
+                recorder='feature', from_student=True, record_idx=4
+            ),
+            t_feature=dict(
+                recorder='feature', from_student=False, record_idx=2
+            ),
+        )
+    )
     assert build(loss_forward_mappings=mappings).teacher_sources() == {
-        'neck': 3}
+        'neck': 3
+    }
 
 
 def test_needs_the_whole_teacher_for_what_is_no_module():
     recorders = dict(
         feature=dict(type='ModuleOutputs', source='neck'),
-        weight=dict(type='Parameter', source='neck.fpn_convs.0.conv.weight'))
+        weight=dict(type='Parameter', source='neck.fpn_convs.0.conv.weight'),
+    )
     assert build(teacher_recorders=recorders).teacher_sources() == {}

@@ -34,8 +34,9 @@ def test_changes_neither_teacher_nor_prompts(pair, build_distill):
     train(model, pair.batch)
     assert_close(snapshot(model.teacher), teacher, rtol=0, atol=0)
     assert_close(snapshot(loss), prompts, rtol=0, atol=0)
-    assert_close(dict(model.teacher.state_dict()), saved_teacher(pair),
-                 rtol=0, atol=0)
+    assert_close(
+        dict(model.teacher.state_dict()), saved_teacher(pair), rtol=0, atol=0
+    )
     for name, value in model.student.named_parameters():
         assert not torch.equal(value, student[name]), name
 
@@ -46,8 +47,7 @@ def test_every_parameter_that_trains_gets_a_gradient(pair, build_distill):
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
     reached = {n for n, p in model.named_parameters() if p.grad is not None}
     assert reached == trained
-    assert {n.split('.')[0] for n in trained} == {'architecture',
-                                                  'distiller'}
+    assert {n.split('.')[0] for n in trained} == {'architecture', 'distiller'}
     for parameter in model.distiller.connectors.parameters():
         assert parameter.grad.abs().max() > 0
 
@@ -63,7 +63,7 @@ def test_the_frequency_loss_alone_reaches_the_student(pair, build_distill):
 def test_an_image_without_objects_is_no_error(det_pair, build_distill):
     model = build_distill(det_pair).train()
     batch = tiny_models.det_batch([(64, 64)])
-    sample, = batch['data_samples']
+    (sample,) = batch['data_samples']
     sample.gt_instances = sample.gt_instances[:0]
     losses = losses_of(model, batch)
     assert total(losses).isfinite()
@@ -83,12 +83,14 @@ def test_the_loss_is_that_of_the_recorded_features(pair, build_distill):
     for side in (model.teacher, model.student):
         side.get_submodule(pair.source).register_forward_hook(
             lambda module, inputs, output: features.append(output),
-            prepend=True)
+            prepend=True,
+        )
     losses = losses_of(model, pair.batch)
     t_feature, s_feature = features
     distiller = model.distiller
     expected = distiller.distill_losses['loss_freekd'](
-        distiller.connectors['align'](s_feature), t_feature)
+        distiller.connectors['align'](s_feature), t_feature
+    )
     assert_close(losses['distill.loss_freekd'], expected)
 
 
@@ -105,7 +107,8 @@ def test_the_teacher_leaves_no_graph(pair, build_distill):
     model.teacher.requires_grad_(True)
     features = []
     model.teacher.get_submodule(pair.source).register_forward_hook(
-        lambda module, inputs, output: features.append(output), prepend=True)
+        lambda module, inputs, output: features.append(output), prepend=True
+    )
     losses_of(model, pair.batch)
     levels = features[0] if pair.num_levels else features
     assert not any(level.requires_grad for level in levels)
@@ -151,18 +154,23 @@ def test_predicts_as_the_student(det_pair, build_distill):
     model = build_distill(det_pair).eval()
     data = model.data_preprocessor(copy.deepcopy(det_pair.batch))
     with torch.no_grad():
-        assert_close(model(**data, mode='tensor'),
-                     model.student(**data, mode='tensor'), rtol=0, atol=0)
+        assert_close(
+            model(**data, mode='tensor'),
+            model.student(**data, mode='tensor'),
+            rtol=0,
+            atol=0,
+        )
 
 
-def test_stopped_distillation_runs_no_teacher(pair, build_distill,
-                                              monkeypatch):
+def test_stopped_distillation_runs_no_teacher(
+    pair, build_distill, monkeypatch
+):
     model = build_distill(pair).train()
     model.distillation_stopped = True
     monkeypatch.setattr(model.teacher.backbone, 'forward', refuse_to_run)
     losses = losses_of(model, pair.batch)
     assert 'distill.loss_freekd' not in losses
-    assert_close(losses['distill.loss_stopped'], torch.tensor(0.))
+    assert_close(losses['distill.loss_stopped'], torch.tensor(0.0))
     total(losses).backward()
     # DistributedDataParallel waits for a gradient of each of them
     for parameter in model.distiller.parameters():
@@ -181,20 +189,31 @@ def test_stopped_distillation_is_training_alone(pair, build_distill):
         assert_close(losses[f'student.{name}'], value)
 
 
-@pytest.mark.parametrize('normalization', [
-    dict(mean=[103.53, 116.28, 123.675], std=[1., 1., 1.], bgr_to_rgb=False),
-    dict(mean=[0., 0., 0.], std=[255., 255., 255.])])
-def test_the_teacher_sees_its_own_normalisation(pair, build_distill,
-                                                normalization):
+@pytest.mark.parametrize(
+    'normalization',
+    [
+        dict(
+            mean=[103.53, 116.28, 123.675],
+            std=[1.0, 1.0, 1.0],
+            bgr_to_rgb=False,
+        ),
+        dict(mean=[0.0, 0.0, 0.0], std=[255.0, 255.0, 255.0]),
+    ],
+)
+def test_the_teacher_sees_its_own_normalisation(
+    pair, build_distill, normalization
+):
     teacher = copy.deepcopy(pair.teacher)
     teacher.data_preprocessor.update(normalization)
     model = build_distill(pair, teacher=teacher).train()
     seen = []
     model.teacher.backbone.register_forward_pre_hook(
-        lambda module, inputs: seen.append(inputs[0]))
+        lambda module, inputs: seen.append(inputs[0])
+    )
     losses_of(model, pair.batch)
     expected = model.teacher.data_preprocessor(
-        copy.deepcopy(pair.batch), training=True)['inputs']
+        copy.deepcopy(pair.batch), training=True
+    )['inputs']
     assert_close(seen[0], expected, rtol=1e-5, atol=2e-5)
 
 
@@ -219,8 +238,9 @@ def test_keeps_what_init_weights_finds(pair, build_distill):
     loss = model.distiller.distill_losses['loss_freekd']
     prompts = snapshot(loss)
     model.init_weights()
-    assert_close(dict(model.teacher.state_dict()), saved_teacher(pair),
-                 rtol=0, atol=0)
+    assert_close(
+        dict(model.teacher.state_dict()), saved_teacher(pair), rtol=0, atol=0
+    )
     assert_close(snapshot(loss), prompts, rtol=0, atol=0)
 
 
@@ -234,20 +254,25 @@ def test_a_built_teacher_keeps_its_weights(pair, build_distill):
 
 def test_refuses_a_teacher_with_random_weights(det_pair, build_distill):
     model = build_distill(det_pair, teacher_ckpt=None)
-    with pytest.raises(UsageError, match='random weights. Set '
-                       'model.teacher_ckpt'):
+    with pytest.raises(
+        UsageError, match='random weights. Set model.teacher_ckpt'
+    ):
         model.init_weights()
 
 
 def test_refuses_prompts_that_no_stage_1_has_tuned(det_pair, build_distill):
     model = build_distill(det_pair, loss=dict(prompt_ckpt=None))
-    with pytest.raises(UsageError, match='loss_freekd has no frequency '
-                       'prompts. Tune them in stage 1: python tools/train'):
+    with pytest.raises(
+        UsageError,
+        match='loss_freekd has no frequency '
+        'prompts. Tune them in stage 1: python tools/train',
+    ):
         model.init_weights()
 
 
-def test_a_checkpoint_of_another_teacher_is_listed(det_pair, seg_pair,
-                                                   build_distill):
+def test_a_checkpoint_of_another_teacher_is_listed(
+    det_pair, seg_pair, build_distill
+):
     with pytest.raises(CheckpointError) as error:
         build_distill(det_pair, teacher_ckpt=seg_pair.teacher_ckpt)
     message = str(error.value)
@@ -258,36 +283,50 @@ def test_a_checkpoint_of_another_teacher_is_listed(det_pair, seg_pair,
 
 
 def test_refuses_a_checkpoint_of_another_width(det_pair, build_distill):
-    with pytest.raises(CheckpointError, match=r'(?s)of another shape.*'
-                       r'backbone.conv1.weight is \(8, 3, 7, 7\), expected '
-                       r'\(16, 3, 7, 7\)'):
+    with pytest.raises(
+        CheckpointError,
+        match=r'(?s)of another shape.*'
+        r'backbone.conv1.weight is \(8, 3, 7, 7\), expected '
+        r'\(16, 3, 7, 7\)',
+    ):
         build_distill(det_pair, teacher=tiny_models.retinanet(16, 12))
 
 
-def test_refuses_a_teacher_checkpoint_that_is_not_there(det_pair,
-                                                        build_distill):
-    with pytest.raises(CheckpointError, match='teacher_ckpt: there is no '
-                       "file 'no/such.pth'"):
+def test_refuses_a_teacher_checkpoint_that_is_not_there(
+    det_pair, build_distill
+):
+    with pytest.raises(
+        CheckpointError, match="teacher_ckpt: there is no file 'no/such.pth'"
+    ):
         build_distill(det_pair, teacher_ckpt='no/such.pth')
 
 
 def test_refuses_a_source_that_does_not_exist(det_pair, build_distill):
-    distiller = tiny_models.distiller(8, 12, 'necks', 3,
-                                      prompt_ckpt=det_pair.prompt_ckpt)
-    with pytest.raises(UsageError, match=r"the student \(RetinaNet\) has no "
-                       "layer 'necks'.*neck"):
+    distiller = tiny_models.distiller(
+        8, 12, 'necks', 3, prompt_ckpt=det_pair.prompt_ckpt
+    )
+    with pytest.raises(
+        UsageError,
+        match=r'the student \(RetinaNet\) has no '
+        "layer 'necks'.*neck",
+    ):
         build_distill(det_pair, distiller=distiller)
 
 
 def test_refuses_features_of_other_channels_without_a_connector(
-        det_pair, build_distill):
-    distiller = tiny_models.distiller(8, 12, 'neck', 3,
-                                      prompt_ckpt=det_pair.prompt_ckpt)
+    det_pair, build_distill
+):
+    distiller = tiny_models.distiller(
+        8, 12, 'neck', 3, prompt_ckpt=det_pair.prompt_ckpt
+    )
     del distiller.loss_forward_mappings.loss_freekd.s_feature['connector']
     model = build_distill(det_pair, distiller=distiller).train()
-    with pytest.raises(UsageError, match=r'the student is \(2, 8, 8, 8\), '
-                       r'that of the teacher \(2, 12, 8, 8\).*'
-                       'FeatureAlignConnector'):
+    with pytest.raises(
+        UsageError,
+        match=r'the student is \(2, 8, 8, 8\), '
+        r'that of the teacher \(2, 12, 8, 8\).*'
+        'FeatureAlignConnector',
+    ):
         losses_of(model, det_pair.batch)
 
 
@@ -295,23 +334,31 @@ def test_losses_and_connectors_work_in_plain_mmrazor(pair, build_distill):
     """The same value in an algorithm that knows nothing of mmfreekd."""
     ours = build_distill(pair).train()
     distiller = tiny_models.distiller(
-        pair.in_channels, pair.channels, pair.source, pair.num_levels,
-        prompt_ckpt=pair.prompt_ckpt)
+        pair.in_channels,
+        pair.channels,
+        pair.source,
+        pair.num_levels,
+        prompt_ckpt=pair.prompt_ckpt,
+    )
     distiller.type = 'mmrazor.ConfigurableDistiller'
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        model = MODELS.build(dict(
-            type='mmrazor.SingleTeacherDistill',
-            architecture=copy.deepcopy(pair.student),
-            teacher=copy.deepcopy(pair.teacher),
-            teacher_ckpt=pair.teacher_ckpt,
-            distiller=distiller))
+        model = MODELS.build(
+            dict(
+                type='mmrazor.SingleTeacherDistill',
+                architecture=copy.deepcopy(pair.student),
+                teacher=copy.deepcopy(pair.teacher),
+                teacher_ckpt=pair.teacher_ckpt,
+                distiller=distiller,
+            )
+        )
     assert type(model) is SingleTeacherDistill
     model.load_state_dict(ours.state_dict(), strict=False)
     model.train()
     name = 'distill.loss_freekd'
-    assert_close(losses_of(model, pair.batch)[name],
-                 losses_of(ours, pair.batch)[name])
+    assert_close(
+        losses_of(model, pair.batch)[name], losses_of(ours, pair.batch)[name]
+    )
     teacher = snapshot(model.teacher)
     train(model, pair.batch, steps=1)
     assert_close(snapshot(model.teacher), teacher, rtol=0, atol=0)

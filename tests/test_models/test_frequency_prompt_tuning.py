@@ -46,8 +46,7 @@ def test_holds_the_teachers_weights_after_init_weights(pair, build_tuning):
     model = build_tuning(pair)
     model.init_weights()
     saved = torch.load(pair.teacher_ckpt)['state_dict']
-    assert_close(dict(model.teacher.state_dict()), dict(saved),
-                 rtol=0, atol=0)
+    assert_close(dict(model.teacher.state_dict()), dict(saved), rtol=0, atol=0)
 
 
 def test_a_built_teacher_keeps_its_weights(pair, build_tuning):
@@ -62,7 +61,8 @@ def test_checkpoints_hold_only_prompts(pair, build_tuning):
     model = build_tuning(pair)
     levels = pair.num_levels or 1
     assert list(model.state_dict()) == [
-        f'prompts.{i}.prompts' for i in range(levels)]
+        f'prompts.{i}.prompts' for i in range(levels)
+    ]
 
 
 def test_checkpoints_load_strictly(pair, build_tuning):
@@ -89,23 +89,26 @@ def test_starts_as_the_teacher(pair, build_tuning):
     with torch.no_grad():
         for prompt in model.prompts:
             prompt.prompts.zero_()
-    assert_close(flat(raw_outputs(model, pair.batch)), expected,
-                 rtol=1e-3, atol=1e-3)
+    assert_close(
+        flat(raw_outputs(model, pair.batch)), expected, rtol=1e-3, atol=1e-3
+    )
 
 
 def test_the_head_runs_on_what_the_prompts_let_through(pair, build_tuning):
     model = build_tuning(pair).eval()
     expected = raw_outputs(model, pair.batch)
-    torch.nn.init.normal_(model.prompts[-1].prompts, std=3.)
+    torch.nn.init.normal_(model.prompts[-1].prompts, std=3.0)
     with pytest.raises(AssertionError, match='not close'):
         assert_close(raw_outputs(model, pair.batch), expected)
 
 
 def test_logs_the_task_loss_the_dissimilarity_and_the_overlap(
-        pair, build_tuning):
+    pair, build_tuning
+):
     model = build_tuning(pair).train()
-    teacher = losses_of(build_model(copy.deepcopy(pair.teacher), 'teacher'),
-                        pair.batch)
+    teacher = losses_of(
+        build_model(copy.deepcopy(pair.teacher), 'teacher'), pair.batch
+    )
     losses = losses_of(model, pair.batch)
     assert losses.keys() == {*teacher, 'loss_dissimilarity', 'mask_overlap'}
     assert losses['loss_dissimilarity'].requires_grad
@@ -115,17 +118,23 @@ def test_logs_the_task_loss_the_dissimilarity_and_the_overlap(
 
 def test_losses_are_those_of_the_masks(seg_pair, build_tuning):
     model = build_tuning(
-        seg_pair, loss_dissimilarity=dict(
-            type='mmfreekd.PromptDissimilarityLoss', kind='dice',
-            loss_weight=0.3))
+        seg_pair,
+        loss_dissimilarity=dict(
+            type='mmfreekd.PromptDissimilarityLoss',
+            kind='dice',
+            loss_weight=0.3,
+        ),
+    )
     feature = []
     # recorded before the prompts replace it
     model.teacher.backbone.layer4.register_forward_hook(
-        lambda module, inputs, output: feature.append(output), prepend=True)
+        lambda module, inputs, output: feature.append(output), prepend=True
+    )
     losses = losses_of(model.train(), seg_pair.batch)
     masks = model.prompts[0].masks(feature[0])
-    assert_close(losses['loss_dissimilarity'],
-                 0.3 * mask_overlap(masks, 'dice'))
+    assert_close(
+        losses['loss_dissimilarity'], 0.3 * mask_overlap(masks, 'dice')
+    )
     assert_close(losses['mask_overlap'], mask_overlap(masks).detach())
 
 
@@ -148,9 +157,14 @@ def test_detections_are_made_with_the_prompts(det_pair, build_tuning):
     assert len(results) == 2
 
 
-@pytest.mark.parametrize('prompt', [
-    dict(num_prompts=1), dict(num_prompts=6, band_layout='level'),
-    dict(levels=1, wavelet='db2')])
+@pytest.mark.parametrize(
+    'prompt',
+    [
+        dict(num_prompts=1),
+        dict(num_prompts=6, band_layout='level'),
+        dict(levels=1, wavelet='db2'),
+    ],
+)
 def test_switches_of_the_prompts(seg_pair, build_tuning, prompt):
     model = build_tuning(seg_pair, prompt=prompt)
     before = snapshot(model.prompts)
@@ -172,31 +186,44 @@ def test_trains_under_autocast(pair, build_tuning):
 
 def test_refuses_a_teacher_with_random_weights(det_pair, build_tuning):
     model = build_tuning(det_pair, teacher_ckpt=None)
-    with pytest.raises(UsageError, match='random weights. Set '
-                       'model.teacher_ckpt'):
+    with pytest.raises(
+        UsageError, match='random weights. Set model.teacher_ckpt'
+    ):
         model.init_weights()
 
 
-def test_refuses_a_checkpoint_of_another_teacher(det_pair, seg_pair,
-                                                 build_tuning):
-    with pytest.raises(CheckpointError, match='teacher_ckpt: .* not a '
-                       'checkpoint of this RetinaNet'):
+def test_refuses_a_checkpoint_of_another_teacher(
+    det_pair, seg_pair, build_tuning
+):
+    with pytest.raises(
+        CheckpointError,
+        match='teacher_ckpt: .* not a checkpoint of this RetinaNet',
+    ):
         build_tuning(det_pair, teacher_ckpt=seg_pair.teacher_ckpt)
 
 
 def test_refuses_a_source_that_does_not_exist(det_pair, build_tuning):
-    with pytest.raises(UsageError, match=r"the teacher \(RetinaNet\) has no "
-                       "layer 'necks'.*neck"):
+    with pytest.raises(
+        UsageError,
+        match=r'the teacher \(RetinaNet\) has no '
+        "layer 'necks'.*neck",
+    ):
         build_tuning(det_pair, source='necks')
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(channels=8), "level 0 of 'neck' has 12 channels, expected 8: set "
-     'channels'),
-    (dict(num_levels=2), r"at 'neck' expects 2 pyramid level\(s\), got 3"),
-])
-def test_refuses_a_feature_of_another_shape(det_pair, build_tuning, changes,
-                                            message):
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (
+            dict(channels=8),
+            "level 0 of 'neck' has 12 channels, expected 8: set channels",
+        ),
+        (dict(num_levels=2), r"at 'neck' expects 2 pyramid level\(s\), got 3"),
+    ],
+)
+def test_refuses_a_feature_of_another_shape(
+    det_pair, build_tuning, changes, message
+):
     model = build_tuning(det_pair, **changes).train()
     with pytest.raises(UsageError, match=message):
         losses_of(model, det_pair.batch)

@@ -13,14 +13,16 @@ class Model(nn.Module):
     def __init__(self):
         super().__init__()
         self.backbone = nn.ModuleDict(
-            dict(layer3=nn.Linear(2, 2), layer4=nn.Linear(2, 2)))
+            dict(layer3=nn.Linear(2, 2), layer4=nn.Linear(2, 2))
+        )
         self.neck = nn.Linear(2, 2)
         self.spare = nn.Linear(2, 2)
         self.head = nn.Linear(2, 2)
         self.ran = []
         for name, module in self.named_modules():
             module.register_forward_hook(
-                lambda *_, name=name: self.ran.append(name))
+                lambda *_, name=name: self.ran.append(name)
+            )
 
     def forward(self, x, times=1):
         x = self.backbone.layer4(self.backbone.layer3(x))
@@ -31,27 +33,47 @@ class Model(nn.Module):
 
 def test_finds_a_module_by_its_name():
     model = Model()
-    assert find_source(model, 'backbone.layer4', 'teacher') \
+    assert (
+        find_source(model, 'backbone.layer4', 'teacher')
         is model.backbone.layer4
+    )
 
 
-@pytest.mark.parametrize('source, near', [
-    ('backbone.layer5', 'backbone.layer4'), ('neek', 'neck'),
-    ('layer3', 'backbone.layer3'), ('zzzz', 'backbone, neck, spare, head'),
-    ('', 'backbone, neck, spare, head')])
+@pytest.mark.parametrize(
+    'source, near',
+    [
+        ('backbone.layer5', 'backbone.layer4'),
+        ('neek', 'neck'),
+        ('layer3', 'backbone.layer3'),
+        ('zzzz', 'backbone, neck, spare, head'),
+        ('', 'backbone, neck, spare, head'),
+    ],
+)
 def test_suggests_near_names(source, near):
-    with pytest.raises(UsageError, match=r'the student \(Model\) has no layer '
-                       f"'{source}'. Did you mean one of: .*{near}"):
+    with pytest.raises(
+        UsageError,
+        match=r'the student \(Model\) has no layer '
+        f"'{source}'. Did you mean one of: .*{near}",
+    ):
         find_source(Model(), source, 'student')
 
 
-@pytest.mark.parametrize('times, ran', [
-    ({'backbone.layer3': 1}, ['backbone.layer3']),
-    ({'neck': 1}, ['backbone.layer3', 'backbone.layer4', 'neck']),
-    ({'neck': 1, 'backbone.layer3': 1},
-     ['backbone.layer3', 'backbone.layer4', 'neck']),
-    ({'neck': 2}, ['backbone.layer3', 'backbone.layer4', 'neck', 'neck']),
-    ({}, ['backbone.layer3', 'backbone.layer4', 'neck', 'neck', 'head', ''])])
+@pytest.mark.parametrize(
+    'times, ran',
+    [
+        ({'backbone.layer3': 1}, ['backbone.layer3']),
+        ({'neck': 1}, ['backbone.layer3', 'backbone.layer4', 'neck']),
+        (
+            {'neck': 1, 'backbone.layer3': 1},
+            ['backbone.layer3', 'backbone.layer4', 'neck'],
+        ),
+        ({'neck': 2}, ['backbone.layer3', 'backbone.layer4', 'neck', 'neck']),
+        (
+            {},
+            ['backbone.layer3', 'backbone.layer4', 'neck', 'neck', 'head', ''],
+        ),
+    ],
+)
 def test_stops_as_soon_as_all_sources_ran(times, ran):
     model = Model()
     run = StopAfter(model, times)

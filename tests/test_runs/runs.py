@@ -1,4 +1,5 @@
 """A folder in which the demo's configs run, on very little data."""
+
 import os
 import subprocess
 import sys
@@ -10,13 +11,16 @@ from mmengine.config import Config
 
 ROOT = Path(__file__).parents[2]
 TEACHERS = dict(
-    reppoints='reppoints_r18w32_shapes', pspnet='pspnet_r18w32_shapes')
+    reppoints='reppoints_r18w32_shapes', pspnet='pspnet_r18w32_shapes'
+)
 PROMPTS = {task: f'prompt_{name}' for task, name in TEACHERS.items()}
 STUDENTS = dict(
-    reppoints='reppoints_r18w8_shapes', pspnet='pspnet_r18w8_shapes')
+    reppoints='reppoints_r18w8_shapes', pspnet='pspnet_r18w4_shapes'
+)
 FREEKD = dict(
     reppoints='freekd_neck_reppoints_r18w32_reppoints_r18w8_shapes',
-    pspnet='freekd_backbone_pspnet_r18w32_pspnet_r18w8_shapes')
+    pspnet='freekd_backbone_pspnet_r18w32_pspnet_r18w4_shapes',
+)
 
 
 def config_path(name: str) -> str:
@@ -31,56 +35,94 @@ class Workspace:
 
     @property
     def environment(self) -> dict:
-        return dict(os.environ, OMP_NUM_THREADS='1', MKL_NUM_THREADS='1',
-                    CUDA_VISIBLE_DEVICES='', PYTHONWARNINGS='ignore')
+        return dict(
+            os.environ,
+            OMP_NUM_THREADS='1',
+            MKL_NUM_THREADS='1',
+            CUDA_VISIBLE_DEVICES='',
+            PYTHONWARNINGS='ignore',
+        )
 
     def start(self, command: List[str], console: str) -> subprocess.Popen:
         """Start a command that prints into a file."""
         with open(self.path / console, 'a') as out:
             return subprocess.Popen(
-                [str(word) for word in command], cwd=self.path, stdout=out,
-                stderr=subprocess.STDOUT, env=self.environment)
+                [str(word) for word in command],
+                cwd=self.path,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=self.environment,
+            )
 
     def run(self, *command, status: int = 0, timeout: int = 300) -> str:
         """Run a command to its end and return what it printed."""
         done = subprocess.run(
-            [str(word) for word in command], cwd=self.path, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=self.environment, timeout=timeout)
+            [str(word) for word in command],
+            cwd=self.path,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self.environment,
+            timeout=timeout,
+        )
         assert done.returncode == status, done.stdout[-6000:]
         return done.stdout
 
-    def train(self, name: str, work_dir: str, iters: int, *options: str,
-              **kwargs) -> str:
+    def train(
+        self, name: str, work_dir: str, iters: int, *options: str, **kwargs
+    ) -> str:
         """Run tools/train.py for some iterations."""
-        return self.run(*train_command(name, work_dir, iters, *options),
-                        **kwargs)
+        return self.run(
+            *train_command(name, work_dir, iters, *options), **kwargs
+        )
 
 
-def train_command(name: str, work_dir: str, iters: int,
-                  *options: str) -> List[str]:
-    return [sys.executable, ROOT / 'tools' / 'train.py', config_path(name),
-            '--work-dir', work_dir, *short_run(iters, *options)]
+def train_command(
+    name: str, work_dir: str, iters: int, *options: str
+) -> List[str]:
+    return [
+        sys.executable,
+        ROOT / 'tools' / 'train.py',
+        config_path(name),
+        '--work-dir',
+        work_dir,
+        *short_run(iters, *options),
+    ]
 
 
 def short_run(iters: int, *options: str) -> List[str]:
     """Options for a run of a few iterations that logs every one."""
-    return ['--cfg-options', f'train_cfg.max_iters={iters}',
-            f'train_cfg.val_interval={iters}', 'train_dataloader.batch_size=4',
-            'default_hooks.logger.interval=1', *options]
+    return [
+        '--cfg-options',
+        f'train_cfg.max_iters={iters}',
+        f'train_cfg.val_interval={iters}',
+        'train_dataloader.batch_size=4',
+        'default_hooks.logger.interval=1',
+        *options,
+    ]
 
 
 def make_workspace(path: Path) -> Workspace:
     import mmfreekd.registry  # noqa: F401
-    from mmfreekd.checkpoints import save_prompts
     from mmfreekd.models import FrequencyPrompt
     from mmfreekd.models.zoo import build_model
+    from mmfreekd.prompt_files import save_prompts
+
     workspace = Workspace(path)
     for style in ('coco', 'cityscapes'):
         workspace.run(
-            sys.executable, ROOT / 'tools/data/make_shapes.py', style,
-            f'data/demo/{style}', '--num-train', 16, '--num-val', 6,
-            '--size', 64, 64)
+            sys.executable,
+            ROOT / 'tools/data/make_shapes.py',
+            style,
+            f'data/demo/{style}',
+            '--num-train',
+            16,
+            '--num-val',
+            6,
+            '--size',
+            64,
+            64,
+        )
     for task, name in TEACHERS.items():
         torch.manual_seed(0)
         model = build_model(dict(cfg_path=config_path(name)), 'teacher')
@@ -88,11 +130,14 @@ def make_workspace(path: Path) -> Workspace:
         prompt = Config.fromfile(config_path(PROMPTS[task])).model
         prompts = torch.nn.ModuleList(
             FrequencyPrompt(prompt.channels)
-            for _ in range(prompt.get('num_levels', 1)))
+            for _ in range(prompt.get('num_levels', 1))
+        )
         folder = path / 'work_dirs/demo' / task
         for part in ('teacher', 'prompt'):
             (folder / part).mkdir(parents=True)
-        torch.save(dict(meta={}, state_dict=model.state_dict()),
-                   path / prompt.teacher_ckpt)
+        torch.save(
+            dict(meta={}, state_dict=model.state_dict()),
+            path / prompt.teacher_ckpt,
+        )
         save_prompts(prompts, str(folder / 'prompt/prompts.pth'))
     return workspace

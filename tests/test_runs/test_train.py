@@ -1,4 +1,5 @@
 """Both stages as users run them, on the configs of the demo."""
+
 import sys
 import time
 
@@ -24,8 +25,7 @@ def weights(path) -> dict:
 def assert_same(actual: dict, expected: dict) -> None:
     assert actual.keys() == expected.keys()
     for key, value in expected.items():
-        torch.testing.assert_close(actual[key], value, rtol=0, atol=0,
-                                   msg=key)
+        torch.testing.assert_close(actual[key], value, rtol=0, atol=0, msg=key)
 
 
 @pytest.mark.parametrize('task', TASKS)
@@ -35,8 +35,10 @@ def test_stage_1_writes_nothing_but_prompts(workspace, task):
     prompts = torch.load(folder / 'prompts.pth')
     checkpoint = torch.load(folder / 'iter_4.pth')
     assert all('prompts' in key for key in checkpoint['state_dict'])
-    assert_same({f'prompts.{k}': v for k, v in prompts['state_dict'].items()},
-                checkpoint['state_dict'])
+    assert_same(
+        {f'prompts.{k}': v for k, v in prompts['state_dict'].items()},
+        checkpoint['state_dict'],
+    )
     assert 'Overlap of the masks at the start' in out
     overlap = prompts['meta']['mask_overlap']
     assert 0.9 < overlap['start'] <= 1
@@ -55,15 +57,18 @@ def test_killed_and_resumed_equals_undisturbed(workspace, task):
     until = time.time() + 120
     while f'[12/{iters}]' not in console.read_text():
         assert process.poll() is None and time.time() < until, (
-            console.read_text()[-3000:])
+            console.read_text()[-3000:]
+        )
         time.sleep(0.02)
     process.kill()
     process.wait()
     out = workspace.run(*command)
     assert 'resumed epoch: 0, iter: 10' in out
     for name in (f'iter_{iters}.pth', f'student_iter_{iters}.pth'):
-        assert_same(weights(workspace.path / f'{task}_killed' / name),
-                    weights(workspace.path / f'{task}_whole' / name))
+        assert_same(
+            weights(workspace.path / f'{task}_killed' / name),
+            weights(workspace.path / f'{task}_whole' / name),
+        )
 
 
 @pytest.mark.parametrize('task', TASKS)
@@ -72,22 +77,38 @@ def test_exported_student_runs_in_the_stock_package(workspace, task):
     workspace.train(FREEKD[task], work_dir, 3)
     folder = workspace.path / work_dir
     keys = weights(folder / 'iter_3.pth')
-    assert not any(key.startswith('teacher') or 'prompts' in key
-                   for key in keys)
+    assert not any(
+        key.startswith('teacher') or 'prompts' in key for key in keys
+    )
     # a detector that has hardly been trained is sure of nothing
     threshold = ('test_cfg.score_thr=0',) if task == 'reppoints' else ()
     inside = workspace.run(
-        sys.executable, ROOT / 'tools/test.py', config_path(FREEKD[task]),
-        folder / 'iter_3.pth', '--work-dir', f'{task}_inside',
-        '--cfg-options', 'custom_hooks=[]',
-        *(f'model.architecture.{option}' for option in threshold))
+        sys.executable,
+        ROOT / 'tools/test.py',
+        config_path(FREEKD[task]),
+        folder / 'iter_3.pth',
+        '--work-dir',
+        f'{task}_inside',
+        '--cfg-options',
+        'custom_hooks=[]',
+        *(f'model.architecture.{option}' for option in threshold),
+    )
     host = dict(reppoints='mmdet', pspnet='mmseg')[task]
     stock = workspace.run(
-        sys.executable, '-m', 'mim', 'test', host,
-        config_path(STUDENTS[task]), '--checkpoint',
-        folder / 'student_iter_3.pth', '--work-dir', f'{task}_stock',
-        '--cfg-options', 'custom_hooks=[]',
-        *(f'model.{option}' for option in threshold))
+        sys.executable,
+        '-m',
+        'mim',
+        'test',
+        host,
+        config_path(STUDENTS[task]),
+        '--checkpoint',
+        folder / 'student_iter_3.pth',
+        '--work-dir',
+        f'{task}_stock',
+        '--cfg-options',
+        'custom_hooks=[]',
+        *(f'model.{option}' for option in threshold),
+    )
     assert metrics(inside) == metrics(stock)
     assert metrics(inside)
 

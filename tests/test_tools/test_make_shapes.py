@@ -1,4 +1,5 @@
 """The small-data generator: what it writes is exact, stable and stock."""
+
 import hashlib
 import json
 import re
@@ -18,6 +19,7 @@ def shapes():
     sys.path.insert(0, str(TOOL_DIR))
     try:
         import make_shapes
+
         yield make_shapes
     finally:
         sys.path.remove(str(TOOL_DIR))
@@ -45,9 +47,11 @@ def city_dir(shapes, recipe, tmp_path_factory):
 def digests(folder):
     """Map each file's path inside ``folder`` to the hash of its bytes."""
     return {
-        str(path.relative_to(folder)):
-        hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob('*')) if path.is_file()
+        str(path.relative_to(folder)): hashlib.sha256(
+            path.read_bytes()
+        ).hexdigest()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
     }
 
 
@@ -78,10 +82,12 @@ def test_same_recipe_gives_the_same_bytes(shapes, style, tmp_path):
 @pytest.mark.parametrize('style', ['coco', 'cityscapes'])
 def test_other_seed_gives_other_images(shapes, style, tmp_path):
     for seed in (0, 1):
-        make(shapes, style)(tmp_path / str(seed),
-                            shapes.Recipe(4, 2, seed=seed))
+        make(shapes, style)(
+            tmp_path / str(seed), shapes.Recipe(4, 2, seed=seed)
+        )
     first, second = (
-        set(image_digests(tmp_path / name, '').values()) for name in '01')
+        set(image_digests(tmp_path / name, '').values()) for name in '01'
+    )
     assert len(first) == len(second) == 6
     assert not first & second
 
@@ -95,7 +101,8 @@ def test_no_two_images_are_alike(request, name):
 
 
 def test_image_does_not_depend_on_the_number_of_images(
-        shapes, recipe, coco_dir, tmp_path):
+    shapes, recipe, coco_dir, tmp_path
+):
     shapes.make_coco(tmp_path, shapes.Recipe(3, 2, size=recipe.size))
     for split, count in (('train', 3), ('val', 2)):
         few = image_digests(tmp_path, split)
@@ -113,18 +120,24 @@ def test_bbox_and_area_are_those_of_the_visible_mask(shapes, size):
     ids = shapes.COCO_CLASSES
     for seed in range(20):
         _, instances = shapes.render(
-            np.random.default_rng(seed), size, list(ids), (3, 9))
+            np.random.default_rng(seed), size, list(ids), (3, 9)
+        )
         visible = [
-            i for i in instances if i.mask.sum() >= 16 and i.mask.sum() >=
-            0.2 * cv2.contourArea(i.outline.astype(np.float32))
+            i
+            for i in instances
+            if i.mask.sum() >= 16
+            and i.mask.sum()
+            >= 0.2 * cv2.contourArea(i.outline.astype(np.float32))
         ]
         annotations = list(shapes.annotate(instances, size))
         assert len(annotations) == len(visible) > 0
         for found, (shape, mask, _) in zip(annotations, visible):
             rows, columns = np.nonzero(mask)
             assert found['bbox'] == [
-                columns.min(), rows.min(), np.ptp(columns) + 1,
-                np.ptp(rows) + 1
+                columns.min(),
+                rows.min(),
+                np.ptp(columns) + 1,
+                np.ptp(rows) + 1,
             ]
             assert found['area'] == mask.sum()
             assert found['category_id'] == ids[shape]
@@ -133,30 +146,34 @@ def test_bbox_and_area_are_those_of_the_visible_mask(shapes, size):
 def test_masks_do_not_overlap_and_later_shapes_lie_on_top(shapes):
     for seed in range(20):
         _, instances = shapes.render(
-            np.random.default_rng(seed), (128, 128), ['circle'], (6, 6))
+            np.random.default_rng(seed), (128, 128), ['circle'], (6, 6)
+        )
         masks = np.stack([i.mask for i in instances])
         assert masks.sum(0).max() == 1
         top = instances[-1]
         inside = np.float32(shapes.clip_outline(top.outline, (128, 128)))
         assert top.mask.sum() == pytest.approx(
-            cv2.contourArea(inside), abs=0.2 * cv2.arcLength(inside, True))
+            cv2.contourArea(inside), abs=0.2 * cv2.arcLength(inside, True)
+        )
 
 
 def test_image_shows_the_masks(shapes):
     """Without noise every lone shape stands out from what is round it."""
     for seed in range(20):
         image, [instance] = shapes.render(
-            np.random.default_rng(seed), (128, 128), ['circle'], (1, 1), 0)
+            np.random.default_rng(seed), (128, 128), ['circle'], (1, 1), 0
+        )
         mask = instance.mask.astype(np.uint8)
         inner = cv2.erode(mask, np.ones((5, 5))) > 0
         outer = (cv2.dilate(mask, np.ones((9, 9))) > 0) & (
-            cv2.dilate(mask, np.ones((5, 5))) == 0)
+            cv2.dilate(mask, np.ones((5, 5))) == 0
+        )
         step = image[inner].mean(0) - image[outer].mean(0)
         assert np.linalg.norm(step) > 60
 
 
 def test_clipping_keeps_the_area_inside(shapes):
-    square = np.array([[-10., -10], [30, -10], [30, 30], [-10, 30]])
+    square = np.array([[-10.0, -10], [30, -10], [30, 30], [-10, 30]])
     inside = shapes.clip_outline(square, (20, 40))
     assert cv2.contourArea(inside.astype(np.float32)) == 20 * 30
     assert inside.min() == 0 and (inside.max(0) == (20, 30)).all()
@@ -166,8 +183,13 @@ def test_clipping_keeps_the_area_inside(shapes):
 def test_coco_file_is_complete_and_every_category_occurs(shapes, coco_dir):
     for split, count in (('train', 24), ('val', 16)):
         content = read_coco(coco_dir, split)
-        assert {'info', 'licenses', 'images', 'annotations',
-                'categories'} == content.keys()
+        assert {
+            'info',
+            'licenses',
+            'images',
+            'annotations',
+            'categories',
+        } == content.keys()
         assert len(content['images']) == count
         named = {c['name']: c['id'] for c in content['categories']}
         assert named == shapes.COCO_CLASSES
@@ -194,10 +216,12 @@ def test_pycocotools_agrees_where_nothing_overlaps(shapes, tmp_path):
     for annotation in coco.anns.values():
         mask = coco.annToMask(annotation).astype(np.int32)
         edge = cv2.arcLength(
-            np.float32(annotation['segmentation'][0]).reshape(-1, 2), True)
+            np.float32(annotation['segmentation'][0]).reshape(-1, 2), True
+        )
         assert mask.sum() == pytest.approx(annotation['area'], abs=edge / 4)
         np.testing.assert_allclose(
-            cv2.boundingRect(mask.astype(np.uint8)), annotation['bbox'], atol=2)
+            cv2.boundingRect(mask.astype(np.uint8)), annotation['bbox'], atol=2
+        )
 
 
 def test_labels_hold_the_allowed_ids_and_align(shapes, recipe, city_dir):
@@ -208,12 +232,13 @@ def test_labels_hold_the_allowed_ids_and_align(shapes, recipe, city_dir):
         label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert label.dtype == np.uint8 and label.shape == (64, 96)
         seen |= set(np.unique(label).tolist())
-        stem = path.name[:-len('_gtFine_labelTrainIds.png')]
+        stem = path.name[: -len('_gtFine_labelTrainIds.png')]
         city = stem.split('_')[0]
         assert path.parent.name == city
         split = path.parent.parent.name
-        image = (city_dir / 'leftImg8bit' / split / city /
-                 f'{stem}_leftImg8bit.png')
+        image = (
+            city_dir / 'leftImg8bit' / split / city / f'{stem}_leftImg8bit.png'
+        )
         assert cv2.imread(str(image)).shape == (64, 96, 3)
     assert seen == TRAIN_IDS
 
@@ -269,17 +294,21 @@ def test_interrupted_run_starts_again(shapes, tmp_path, monkeypatch):
     assert digests(out) == digests(tmp_path / 'fresh')
 
 
-@pytest.mark.parametrize('arguments, message', [
-    ('--size 16 128', r'size .* 32 or more each, got \(16, 128\)'),
-    ('--objects 5 2', r'objects must be 1 <= MIN <= MAX, got \(5, 2\)'),
-    ('--objects 0 2', r'objects must be 1 <= MIN <= MAX, got \(0, 2\)'),
-    ('--num-train 0', 'num_train must be 1 or more, got 0'),
-    ('--num-val -3', 'num_val must be 1 or more, got -3'),
-    ('--noise -1', r'noise must be 0 or more, got -1'),
-    ('--seed -1', 'seed must be 0 or more, got -1'),
-])
-def test_wrong_arguments_say_what_is_wrong(shapes, arguments, message,
-                                           tmp_path, capsys):
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        ('--size 16 128', r'size .* 32 or more each, got \(16, 128\)'),
+        ('--objects 5 2', r'objects must be 1 <= MIN <= MAX, got \(5, 2\)'),
+        ('--objects 0 2', r'objects must be 1 <= MIN <= MAX, got \(0, 2\)'),
+        ('--num-train 0', 'num_train must be 1 or more, got 0'),
+        ('--num-val -3', 'num_val must be 1 or more, got -3'),
+        ('--noise -1', r'noise must be 0 or more, got -1'),
+        ('--seed -1', 'seed must be 0 or more, got -1'),
+    ],
+)
+def test_wrong_arguments_say_what_is_wrong(
+    shapes, arguments, message, tmp_path, capsys
+):
     with pytest.raises(SystemExit):
         shapes.main(['coco', str(tmp_path / 'out'), *arguments.split()])
     err = capsys.readouterr().err
@@ -288,11 +317,14 @@ def test_wrong_arguments_say_what_is_wrong(shapes, arguments, message,
 
 
 def test_command_line_reaches_the_recipe(shapes, tmp_path):
-    line = ('--num-train 3 --num-val 2 --size 64 48 --seed 5 --objects 1 2 '
-            '--noise 3.5').split()
+    line = (
+        '--num-train 3 --num-val 2 --size 64 48 --seed 5 --objects 1 2 '
+        '--noise 3.5'
+    ).split()
     shapes.main(['cityscapes', str(tmp_path / 'a'), *line])
     shapes.make_cityscapes(
-        tmp_path / 'b', shapes.Recipe(3, 2, (64, 48), 5, (1, 2), 3.5))
+        tmp_path / 'b', shapes.Recipe(3, 2, (64, 48), 5, (1, 2), 3.5)
+    )
     assert digests(tmp_path / 'a') == digests(tmp_path / 'b')
     with pytest.raises(SystemExit, match='make_shapes: .*--force'):
         shapes.main(['coco', str(tmp_path / 'a'), *line])
@@ -308,7 +340,8 @@ def test_stock_coco_dataset_reads_it(shapes, coco_dir, split, count):
         data_prefix=dict(img=f'{split}2017/'),
         metainfo=dict(classes=classes),
         filter_cfg=dict(filter_empty_gt=True, min_size=32),
-        pipeline=[])
+        pipeline=[],
+    )
     assert len(dataset) == count
     assert dataset.metainfo['classes'] == classes
     infos = [dataset.get_data_info(i) for i in range(count)]
@@ -325,12 +358,14 @@ def test_stock_cityscapes_dataset_reads_it(shapes, city_dir, split, count):
     dataset = mmseg.CityscapesDataset(
         data_root=str(city_dir),
         data_prefix=dict(
-            img_path=f'leftImg8bit/{split}', seg_map_path=f'gtFine/{split}'),
+            img_path=f'leftImg8bit/{split}', seg_map_path=f'gtFine/{split}'
+        ),
         metainfo=dict(classes=classes),
         pipeline=[
             dict(type='mmseg.LoadImageFromFile'),
-            dict(type='mmseg.LoadAnnotations')
-        ])
+            dict(type='mmseg.LoadAnnotations'),
+        ],
+    )
     assert len(dataset) == count
     assert dataset.metainfo['classes'] == classes
     original = [i for i, _ in shapes.CITYSCAPES_CLASSES.values()]

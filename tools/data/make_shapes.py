@@ -9,6 +9,7 @@ Example:
     python tools/data/make_shapes.py coco data/shapes_coco
     python tools/data/make_shapes.py cityscapes data/shapes_city --size 256 128
 """
+
 import argparse
 import json
 import os
@@ -34,12 +35,13 @@ CITYSCAPES_CLASSES = {
 }
 CITIES = dict(
     train=('aachen', 'bochum', 'bremen'),
-    val=('frankfurt', 'lindau', 'munster'))
+    val=('frankfurt', 'lindau', 'munster'),
+)
 SPLIT_IDS = dict(train=1, val=2)
 FOLDERS = ('train2017', 'val2017', 'annotations', 'leftImg8bit', 'gtFine')
 MIN_VISIBLE = 0.2  # share of the whole shape, for an annotation
 MIN_AREA = 16  # visible pixels, for an annotation
-GENERATOR = dict(generator='make_shapes', version=2)
+GENERATOR = dict(generator='make_shapes', version=3)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Recipe:
     Raises:
         ValueError: If a value is out of its range.
     """
+
     num_train: int = 400
     num_val: int = 100
     size: Tuple[int, int] = (128, 128)
@@ -70,25 +73,33 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ('num_train', 'num_val'):
             if getattr(self, name) < 1:
-                raise ValueError(f'{name} must be 1 or more, got '
-                                 f'{getattr(self, name)}: mmengine cannot '
-                                 'load an empty split')
+                raise ValueError(
+                    f'{name} must be 1 or more, got '
+                    f'{getattr(self, name)}: mmengine cannot '
+                    'load an empty split'
+                )
         if min(self.size) < 32:
-            raise ValueError('size (width height) must be 32 or more each, '
-                             f'got {tuple(self.size)}: smaller images leave '
-                             'no room for distinct shapes')
+            raise ValueError(
+                'size (width height) must be 32 or more each, '
+                f'got {tuple(self.size)}: smaller images leave '
+                'no room for distinct shapes'
+            )
         if not 1 <= self.objects[0] <= self.objects[1]:
-            raise ValueError('objects must be 1 <= MIN <= MAX, got '
-                             f'{tuple(self.objects)}: give the smaller '
-                             'number first')
+            raise ValueError(
+                'objects must be 1 <= MIN <= MAX, got '
+                f'{tuple(self.objects)}: give the smaller '
+                'number first'
+            )
         for name in ('seed', 'noise'):
             if getattr(self, name) < 0:
-                raise ValueError(f'{name} must be 0 or more, got '
-                                 f'{getattr(self, name)}')
+                raise ValueError(
+                    f'{name} must be 0 or more, got {getattr(self, name)}'
+                )
 
 
-def annotate(instances: Sequence[Instance],
-             size: Sequence[int]) -> Iterator[dict]:
+def annotate(
+    instances: Sequence[Instance], size: Sequence[int]
+) -> Iterator[dict]:
     """Describe the well visible shapes of one image as COCO does.
 
     ``bbox`` and ``area`` are those of the visible pixels, ``segmentation`` is
@@ -108,17 +119,21 @@ def annotate(instances: Sequence[Instance],
             bbox=list(cv2.boundingRect(mask.astype(np.uint8))),
             area=area,
             iscrowd=0,
-            segmentation=[polygon.ravel().tolist()])
+            segmentation=[polygon.ravel().tolist()],
+        )
 
 
-def _draw_split(recipe: Recipe, split: str,
-                shapes: Sequence[str]) -> Iterator[tuple]:
+def _draw_split(
+    recipe: Recipe, split: str, shapes: Sequence[str]
+) -> Iterator[tuple]:
     """Yield index, image and instances, each image from its own stream."""
     total = getattr(recipe, f'num_{split}')
     for index in range(total):
         rng = np.random.default_rng((recipe.seed, SPLIT_IDS[split], index))
-        yield index, *render(rng, recipe.size, shapes, recipe.objects,
-                             recipe.noise)
+        yield (
+            index,
+            *render(rng, recipe.size, shapes, recipe.objects, recipe.noise),
+        )
         if (index + 1) % 100 == 0 or index + 1 == total:
             print(f'{split}: {index + 1}/{total} images', flush=True)
 
@@ -131,29 +146,43 @@ def _write_image(path: Path, image: np.ndarray) -> None:
 
 def _write_coco_split(out: Path, recipe: Recipe, split: str) -> None:
     images, annotations = [], []
-    for index, image, instances in _draw_split(recipe, split,
-                                               list(COCO_CLASSES)):
+    for index, image, instances in _draw_split(
+        recipe, split, list(COCO_CLASSES)
+    ):
         image_id = SPLIT_IDS[split] * 1000000 + index
         name = f'{image_id:012d}.jpg'
         _write_image(out / f'{split}2017' / name, image)
         width, height = recipe.size
         images.append(
-            dict(id=image_id, file_name=name, width=width, height=height,
-                 license=1))
+            dict(
+                id=image_id,
+                file_name=name,
+                width=width,
+                height=height,
+                license=1,
+            )
+        )
         for annotation in annotate(instances, recipe.size):
             annotations.append(
-                dict(id=len(annotations) + 1, image_id=image_id,
-                     **annotation))
+                dict(id=len(annotations) + 1, image_id=image_id, **annotation)
+            )
     content = dict(
-        info=dict(description='Shapes drawn by make_shapes.py', year=2017,
-                  version='1.0', contributor='', url='', date_created=''),
+        info=dict(
+            description='Shapes drawn by make_shapes.py',
+            year=2017,
+            version='1.0',
+            contributor='',
+            url='',
+            date_created='',
+        ),
         licenses=[dict(id=1, name='Apache-2.0', url='')],
         images=images,
         annotations=annotations,
         categories=[
             dict(id=category_id, name=name, supercategory='shape')
             for name, category_id in COCO_CLASSES.items()
-        ])
+        ],
+    )
     path = out / 'annotations' / f'instances_{split}2017.json'
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content))
@@ -170,27 +199,33 @@ def _write_cityscapes_split(out: Path, recipe: Recipe, split: str) -> None:
         city = CITIES[split][index % len(CITIES[split])]
         stem = f'{split}/{city}/{city}_{index:06d}_000019'
         _write_image(out / 'leftImg8bit' / f'{stem}_leftImg8bit.png', image)
-        _write_image(out / 'gtFine' / f'{stem}_gtFine_labelTrainIds.png',
-                     labels)
+        _write_image(
+            out / 'gtFine' / f'{stem}_gtFine_labelTrainIds.png', labels
+        )
 
 
 WRITERS = dict(coco=_write_coco_split, cityscapes=_write_cityscapes_split)
 
 
-def _check_replaceable(out: Path, found: dict, meta: dict,
-                       force: bool) -> None:
+def _check_replaceable(
+    out: Path, found: dict, meta: dict, force: bool
+) -> None:
     if found.get('generator') != GENERATOR['generator']:
         raise FileExistsError(
             f'OUT must be a new or empty folder, but {out} holds files that '
-            'make_shapes did not write: give another folder')
+            'make_shapes did not write: give another folder'
+        )
     if not force:
         changed = ', '.join(
             f'{key}={found.get(key)} (now {meta[key]})'
-            for key in meta if found.get(key) != meta[key])
+            for key in meta
+            if found.get(key) != meta[key]
+        )
         raise FileExistsError(
             f'OUT must be new or made with the same arguments, but {out} was '
             f'made with {changed}: give another folder, or --force to '
-            'replace it')
+            'replace it'
+        )
 
 
 def _make(style: str, out: Path, recipe: Recipe, force: bool) -> bool:
@@ -198,8 +233,9 @@ def _make(style: str, out: Path, recipe: Recipe, force: bool) -> bool:
     out = Path(out)
     done, part = out / 'meta.json', out / 'meta.json.part'
     # through JSON, so that tuples compare equal to what was read back
-    meta = json.loads(json.dumps(dict(GENERATOR, format=style,
-                                      **asdict(recipe))))
+    meta = json.loads(
+        json.dumps(dict(GENERATOR, format=style, **asdict(recipe)))
+    )
     found = json.loads(done.read_text()) if done.exists() else {}
     if found == meta:
         print(f'{out} is already made with these arguments: nothing to do')
@@ -212,16 +248,20 @@ def _make(style: str, out: Path, recipe: Recipe, force: bool) -> bool:
     for folder in FOLDERS:
         if (out / folder).exists():
             shutil.rmtree(out / folder)
-    print(f'{style}: {recipe.num_train} train and {recipe.num_val} val '
-          f'images to {out}', flush=True)
+    print(
+        f'{style}: {recipe.num_train} train and {recipe.num_val} val '
+        f'images to {out}',
+        flush=True,
+    )
     for split in SPLIT_IDS:
         WRITERS[style](out, recipe, split)
     os.replace(part, done)
     return True
 
 
-def make_coco(out: Path, recipe: Recipe = Recipe(),
-              force: bool = False) -> bool:
+def make_coco(
+    out: Path, recipe: Recipe = Recipe(), force: bool = False
+) -> bool:
     """Write a COCO data set: ``{train,val}2017`` and ``annotations``.
 
     Args:
@@ -240,8 +280,9 @@ def make_coco(out: Path, recipe: Recipe = Recipe(),
     return _make('coco', out, recipe, force)
 
 
-def make_cityscapes(out: Path, recipe: Recipe = Recipe(),
-                    force: bool = False) -> bool:
+def make_cityscapes(
+    out: Path, recipe: Recipe = Recipe(), force: bool = False
+) -> bool:
     """Write a Cityscapes data set: ``leftImg8bit`` and ``gtFine``.
 
     Arguments, return value and errors are those of :func:`make_coco`.
@@ -253,24 +294,44 @@ def parse_args(argv: Sequence[str] = None) -> argparse.Namespace:
     """Parse the command line; ``args.recipe`` is the checked recipe."""
     default = Recipe()
     parser = argparse.ArgumentParser(
-        description='Write a small data set of coloured shapes')
+        description='Write a small data set of coloured shapes'
+    )
     parser.add_argument('format', choices=sorted(WRITERS))
     parser.add_argument('out', help='folder, new or written by this tool')
     parser.add_argument('--num-train', type=int, default=default.num_train)
     parser.add_argument('--num-val', type=int, default=default.num_val)
-    parser.add_argument('--size', type=int, nargs=2, metavar=('W', 'H'),
-                        default=default.size)
+    parser.add_argument(
+        '--size', type=int, nargs=2, metavar=('W', 'H'), default=default.size
+    )
     parser.add_argument('--seed', type=int, default=default.seed)
-    parser.add_argument('--objects', type=int, nargs=2,
-                        metavar=('MIN', 'MAX'), default=default.objects)
-    parser.add_argument('--noise', type=float, default=default.noise,
-                        help='standard deviation in grey levels')
-    parser.add_argument('--force', action='store_true',
-                        help='replace a data set made with other arguments')
+    parser.add_argument(
+        '--objects',
+        type=int,
+        nargs=2,
+        metavar=('MIN', 'MAX'),
+        default=default.objects,
+    )
+    parser.add_argument(
+        '--noise',
+        type=float,
+        default=default.noise,
+        help='standard deviation in grey levels',
+    )
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='replace a data set made with other arguments',
+    )
     args = parser.parse_args(argv)
     try:
-        args.recipe = Recipe(args.num_train, args.num_val, tuple(args.size),
-                             args.seed, tuple(args.objects), args.noise)
+        args.recipe = Recipe(
+            args.num_train,
+            args.num_val,
+            tuple(args.size),
+            args.seed,
+            tuple(args.objects),
+            args.noise,
+        )
     except ValueError as error:
         parser.error(str(error))
     return args

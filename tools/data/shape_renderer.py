@@ -6,15 +6,19 @@ is drawn around a typical one. Textures are random.
 Convention: sizes are (width, height), outlines are (x, y) in pixels with the
 image's corner at (0, 0) and the first pixel's centre at (0.5, 0.5).
 """
+
 from typing import List, NamedTuple, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-CIRCLE = np.stack([
-    np.cos(np.linspace(0, 2 * np.pi, 40, endpoint=False)),
-    np.sin(np.linspace(0, 2 * np.pi, 40, endpoint=False)),
-], 1)
+CIRCLE = np.stack(
+    [
+        np.cos(np.linspace(0, 2 * np.pi, 40, endpoint=False)),
+        np.sin(np.linspace(0, 2 * np.pi, 40, endpoint=False)),
+    ],
+    1,
+)
 BOX = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], float)
 # Outlines of a shape of diameter 2. A ring is one polygon: round the outside,
 # over a bridge of no width, and back round the inside.
@@ -23,11 +27,12 @@ OUTLINES = dict(
     ellipse=CIRCLE * (1, 0.5),
     square=BOX * 0.7,
     rectangle=BOX * (0.85, 0.55),
-    bar=BOX * (1, 0.18),
+    bar=BOX * (1, 0.22),
     triangle=np.array([[1, 0], [-0.6, 0.8], [-0.6, -0.8]]),
     star=CIRCLE[::4] * np.tile([1, 0.42], 5)[:, None],
     ring=np.concatenate(
-        [CIRCLE, CIRCLE[:1], 0.55 * CIRCLE[:1], 0.55 * CIRCLE[::-1]]),
+        [CIRCLE, CIRCLE[:1], 0.55 * CIRCLE[:1], 0.55 * CIRCLE[::-1]]
+    ),
 )
 COLOURS = dict(
     circle=(200, 70, 70),
@@ -39,7 +44,7 @@ COLOURS = dict(
     star=(190, 70, 190),
     ring=(70, 190, 190),
 )
-COLOUR_SPREAD = 45  # standard deviation around them, in grey levels
+COLOUR_SPREAD = 30  # standard deviation around them, in grey levels
 SCALES = (0.15, 0.5)  # diameter of a shape / shorter side of the image
 MIN_DIAMETER = 12
 SUPERSAMPLE = 8
@@ -52,6 +57,7 @@ class Instance(NamedTuple):
     its visible pixels (empty where it is wholly covered) and ``outline`` the
     ``(P, 2)`` polygon of the whole shape, which may leave the image.
     """
+
     shape: str
     mask: np.ndarray
     outline: np.ndarray
@@ -72,8 +78,9 @@ def draw_pattern(rng: np.random.Generator, size: Sequence[int]) -> np.ndarray:
     return np.tanh(3 * wave)[..., None] * rng.uniform(-22, 22, 3)
 
 
-def draw_background(rng: np.random.Generator,
-                    size: Sequence[int]) -> np.ndarray:
+def draw_background(
+    rng: np.random.Generator, size: Sequence[int]
+) -> np.ndarray:
     """Draw a smooth random colour field with a pattern on it.
 
     Returns:
@@ -84,8 +91,9 @@ def draw_background(rng: np.random.Generator,
     return field + draw_pattern(rng, size)
 
 
-def place_outline(rng: np.random.Generator, shape: str,
-                  size: Sequence[int]) -> np.ndarray:
+def place_outline(
+    rng: np.random.Generator, shape: str, size: Sequence[int]
+) -> np.ndarray:
     """Stretch, scale, turn and move the outline of ``shape`` at random.
 
     Returns:
@@ -113,8 +121,12 @@ def draw_coverage(outline: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return coverage / 255
 
 
-def paint_shape(rng: np.random.Generator, canvas: np.ndarray, shape: str,
-                coverage: np.ndarray) -> np.ndarray:
+def paint_shape(
+    rng: np.random.Generator,
+    canvas: np.ndarray,
+    shape: str,
+    coverage: np.ndarray,
+) -> np.ndarray:
     """Paint a shape in a colour that stands out from what it covers.
 
     Returns:
@@ -129,11 +141,13 @@ def paint_shape(rng: np.random.Generator, canvas: np.ndarray, shape: str,
     return canvas + coverage[..., None] * (paint - canvas)
 
 
-def render(rng: np.random.Generator,
-           size: Sequence[int],
-           shapes: Sequence[str],
-           objects: Sequence[int] = (2, 6),
-           noise: float = 12) -> Tuple[np.ndarray, List[Instance]]:
+def render(
+    rng: np.random.Generator,
+    size: Sequence[int],
+    shapes: Sequence[str],
+    objects: Sequence[int] = (2, 6),
+    noise: float = 12,
+) -> Tuple[np.ndarray, List[Instance]]:
     """Draw one image of overlapping shapes, later ones on top.
 
     Args:
@@ -172,12 +186,17 @@ def clip_outline(outline: np.ndarray, size: Sequence[int]) -> np.ndarray:
     Returns:
         np.ndarray: ``(Q, 2)`` polygon, empty when nothing is inside.
     """
-    for axis, sign, limit in ((0, 1, 0), (0, -1, size[0]), (1, 1, 0),
-                              (1, -1, size[1])):
+    for axis, sign, limit in (
+        (0, 1, 0),
+        (0, -1, size[0]),
+        (1, 1, 0),
+        (1, -1, size[1]),
+    ):
         depth = sign * (outline[:, axis] - limit)
         kept = []
-        for p, q, p_depth, q_depth in zip(outline, np.roll(outline, -1, 0),
-                                          depth, np.roll(depth, -1)):
+        for p, q, p_depth, q_depth in zip(
+            outline, np.roll(outline, -1, 0), depth, np.roll(depth, -1)
+        ):
             if p_depth >= 0:
                 kept.append(p)
             if p_depth * q_depth < 0:

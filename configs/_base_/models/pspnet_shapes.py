@@ -1,5 +1,7 @@
 # PSPNet for images of about 96 x 96 pixels, trained from scratch
 norm_cfg = dict(type='BN', requires_grad=True)
+# most pixels are road, few are pole
+class_weight = [0.3, 1.0, 2.0, 1.0, 1.0, 1.0]
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -35,7 +37,8 @@ model = dict(
         norm_cfg=norm_cfg,
         align_corners=False,
         loss_decode=dict(
-            type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+            type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0,
+            class_weight=class_weight)),
     auxiliary_head=dict(
         type='FCNHead',
         in_channels=128,
@@ -48,6 +51,7 @@ model = dict(
         norm_cfg=norm_cfg,
         align_corners=False,
         loss_decode=dict(
-            type='CrossEntropyLoss', use_sigmoid=False, loss_weight=0.4)),
+            type='CrossEntropyLoss', use_sigmoid=False, loss_weight=0.4,
+            class_weight=class_weight)),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))

@@ -4,6 +4,8 @@ from .random_state_hook import RandomStateHook
 from .student_checkpoint_hook import StudentCheckpointHook
 
 __all__ = [
-    'PlainCheckpointHook', 'PromptCheckpointHook', 'RandomStateHook',
-    'StudentCheckpointHook'
+    'PlainCheckpointHook',
+    'PromptCheckpointHook',
+    'RandomStateHook',
+    'StudentCheckpointHook',
 ]

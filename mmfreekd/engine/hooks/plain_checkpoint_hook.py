@@ -26,7 +26,8 @@ class PlainCheckpointHook(Hook):
             name: dict(
                 log=torch.from_numpy(np.asarray(buffer.data[0], np.float64)),
                 count=torch.from_numpy(np.asarray(buffer.data[1], np.int64)),
-                max_length=buffer.max_length)
+                max_length=buffer.max_length,
+            )
             for name, buffer in hub['log_scalars'].items()
         }
         checkpoint[HISTORY] = history
@@ -39,8 +40,10 @@ class PlainCheckpointHook(Hook):
         """Turn the log history back into mmengine's own."""
         for name, saved in checkpoint.pop(HISTORY, {}).items():
             checkpoint['message_hub']['log_scalars'][name] = HistoryBuffer(
-                saved['log'].tolist(), saved['count'].tolist(),
-                saved['max_length'])
+                saved['log'].tolist(),
+                saved['count'].tolist(),
+                saved['max_length'],
+            )
 
 
 def plain(value):

@@ -54,7 +54,8 @@ class RandomStateHook(Hook):
         if isinstance(loop, IterBasedTrainLoop):
             # this loop goes through the batches of the past first
             loop.dataloader_iterator = _SetAfter(
-                loop.dataloader_iterator, loop.iter, states)
+                loop.dataloader_iterator, loop.iter, states
+            )
         else:
             set_random_states(states)
 
@@ -83,7 +84,8 @@ def random_states() -> Dict[str, Any]:
     states = dict(
         python=random.getstate(),
         numpy=(name, torch.from_numpy(keys.astype(np.int64)), *rest),
-        torch=torch.get_rng_state())
+        torch=torch.get_rng_state(),
+    )
     if torch.cuda.is_available():
         states['cuda'] = torch.cuda.get_rng_state()
     return states

@@ -33,16 +33,20 @@ class StudentCheckpointHook(Hook):
         last = runner.message_hub.runtime_info.get('last_ckpt')
         if last is not None:
             folder = Path(str(last)).parent
-            self._exported = [path for path in folder.glob('*.pth')
-                              if student_path(path).is_file()]
+            self._exported = [
+                path
+                for path in folder.glob('*.pth')
+                if student_path(path).is_file()
+            ]
 
     def after_train_epoch(self, runner) -> None:
         """Export the student of the latest checkpoint."""
         if self._saved:
             self._export(runner)
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None,
-                         outputs=None) -> None:
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ) -> None:
         """Export the student of the latest checkpoint."""
         if self._saved:
             self._export(runner)
@@ -58,7 +62,8 @@ class StudentCheckpointHook(Hook):
         for key, value in runner.message_hub.runtime_info.items():
             path = Path(str(value))
             if (key == 'last_ckpt' or key.startswith('best_ckpt')) and (
-                    path.is_file() and outdated(path)):
+                path.is_file() and outdated(path)
+            ):
                 export_student(str(path), str(student_path(path)))
                 self._exported.append(path)
         for path in [p for p in self._exported if not p.exists()]:
@@ -75,4 +80,5 @@ def outdated(path: Path) -> bool:
     """Whether a checkpoint's student is missing or older than it is."""
     student = student_path(path)
     return not student.is_file() or (
-        student.stat().st_mtime < path.stat().st_mtime)
+        student.stat().st_mtime < path.stat().st_mtime
+    )

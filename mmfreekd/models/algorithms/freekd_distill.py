@@ -49,35 +49,46 @@ class FreeKDDistill(SingleTeacherDistill):
         UsageError: If a recorded layer does not exist.
     """
 
-    def __init__(self,
-                 architecture: Union[dict, BaseModel],
-                 teacher: Union[dict, BaseModel],
-                 distiller: dict,
-                 teacher_ckpt: Optional[str] = None,
-                 calculate_student_loss: bool = True,
-                 data_preprocessor: Union[dict, nn.Module, None] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        architecture: Union[dict, BaseModel],
+        teacher: Union[dict, BaseModel],
+        distiller: dict,
+        teacher_ckpt: Optional[str] = None,
+        calculate_student_loss: bool = True,
+        data_preprocessor: Union[dict, nn.Module, None] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         self.teacher_is_built = isinstance(teacher, BaseModel)
-        super().__init__(
-            architecture=build_model(architecture, 'architecture'),
-            teacher=build_model(teacher, 'teacher'),
-            distiller=distiller,
-            calculate_student_loss=calculate_student_loss,
-            data_preprocessor=data_preprocessor,
-            init_cfg=init_cfg)
+        student = build_model(architecture, 'architecture')
+        # with one seed, a student starts as it does when trained alone
+        with torch.random.fork_rng(devices=[]):
+            super().__init__(
+                architecture=student,
+                teacher=build_model(teacher, 'teacher'),
+                distiller=distiller,
+                calculate_student_loss=calculate_student_loss,
+                data_preprocessor=data_preprocessor,
+                init_cfg=init_cfg,
+            )
         self.teacher_ckpt = teacher_ckpt
         if teacher_ckpt is not None:
             load_strictly(self.teacher, teacher_ckpt, 'teacher_ckpt')
         elif self.random_teacher:
-            print_log('The teacher has random weights: teacher_ckpt is not '
-                      'set', logger='current', level=logging.WARNING)
+            print_log(
+                'The teacher has random weights: teacher_ckpt is not set',
+                logger='current',
+                level=logging.WARNING,
+            )
         # mmengine does not initialise it again then
         self.teacher._is_init = bool(teacher_ckpt or self.teacher_is_built)
         leave_out(self, 'teacher')
         self.teacher_normalization = teacher_normalization(
-            self.data_preprocessor, self.teacher.data_preprocessor)
-        self._run_teacher = StopAfter(self.teacher,
-                                      self.distiller.teacher_sources())
+            self.data_preprocessor, self.teacher.data_preprocessor
+        )
+        self._run_teacher = StopAfter(
+            self.teacher, self.distiller.teacher_sources()
+        )
 
     @property
     def random_teacher(self) -> bool:
@@ -94,7 +105,8 @@ class FreeKDDistill(SingleTeacherDistill):
         if self.random_teacher:
             raise UsageError(
                 'the teacher would have random weights. Set '
-                'model.teacher_ckpt to its checkpoint')
+                'model.teacher_ckpt to its checkpoint'
+            )
         for name, loss in self.distiller.distill_losses.items():
             if isinstance(loss, FreeKDLoss) and loss.untuned:
                 raise UsageError(
@@ -102,7 +114,8 @@ class FreeKDDistill(SingleTeacherDistill):
                     'python tools/train.py PROMPT_CONFIG, with the config of '
                     'this teacher under configs/freekd/prompt, and set '
                     'prompt_ckpt to the prompts.pth that it writes; or set '
-                    'num_prompts=0 for plain frequency distillation')
+                    'num_prompts=0 for plain frequency distillation'
+                )
         super().init_weights()
 
     def train(self, mode: bool = True) -> 'FreeKDDistill':
@@ -114,7 +127,7 @@ class FreeKDDistill(SingleTeacherDistill):
     def loss(
         self,
         batch_inputs: Tensor,
-        data_samples: Optional[List[BaseDataElement]] = None
+        data_samples: Optional[List[BaseDataElement]] = None,
     ) -> Dict[str, Tensor]:
         """The losses of a batch.
 
@@ -129,15 +142,21 @@ class FreeKDDistill(SingleTeacherDistill):
         distiller = self.distiller
         if not self.distillation_stopped:
             distiller.set_deliveries_override(False)
-            with torch.no_grad(), distiller.teacher_recorders, \
-                    distiller.deliveries:
+            with (
+                torch.no_grad(),
+                distiller.teacher_recorders,
+                distiller.deliveries,
+            ):
                 self._run_teacher(
                     self.teacher_normalization(batch_inputs, data_samples),
-                    data_samples, mode='tensor')
+                    data_samples,
+                    mode='tensor',
+                )
         distiller.set_deliveries_override(True)
         with distiller.student_recorders, distiller.deliveries:
             student_losses = self.student(
-                batch_inputs, data_samples, mode='loss')
+                batch_inputs, data_samples, mode='loss'
+            )
         losses = {}
         if self.calculate_student_loss:
             losses.update(add_prefix(student_losses, 'student'))
@@ -148,6 +167,7 @@ class FreeKDDistill(SingleTeacherDistill):
         if not self.distillation_stopped:
             return self.distiller.compute_distill_losses()
         # distributed training waits for a gradient of every parameter
-        unused = [p.sum() for p in self.distiller.parameters()
-                  if p.requires_grad]
+        unused = [
+            p.sum() for p in self.distiller.parameters() if p.requires_grad
+        ]
         return dict(loss_stopped=0 * sum(unused)) if unused else {}

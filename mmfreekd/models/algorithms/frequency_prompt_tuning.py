@@ -53,20 +53,24 @@ class FrequencyPromptTuning(BaseAlgorithm):
             levels or channels.
     """
 
-    def __init__(self,
-                 architecture: Union[dict, BaseModel],
-                 channels: Union[int, Sequence[int]],
-                 teacher_ckpt: Optional[str] = None,
-                 source: str = 'neck',
-                 num_levels: Optional[int] = None,
-                 prompt: Optional[dict] = None,
-                 loss_dissimilarity: Optional[dict] = None,
-                 data_preprocessor: Union[dict, nn.Module, None] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        architecture: Union[dict, BaseModel],
+        channels: Union[int, Sequence[int]],
+        teacher_ckpt: Optional[str] = None,
+        source: str = 'neck',
+        num_levels: Optional[int] = None,
+        prompt: Optional[dict] = None,
+        loss_dissimilarity: Optional[dict] = None,
+        data_preprocessor: Union[dict, nn.Module, None] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         self.teacher_is_built = isinstance(architecture, BaseModel)
         super().__init__(
-            build_model(architecture, 'architecture'), data_preprocessor,
-            init_cfg)
+            build_model(architecture, 'architecture'),
+            data_preprocessor,
+            init_cfg,
+        )
         self.source = source
         self.teacher_ckpt = teacher_ckpt
         if teacher_ckpt is not None:
@@ -77,13 +81,15 @@ class FrequencyPromptTuning(BaseAlgorithm):
         leave_out(self, 'architecture')
         self.prompts = nn.ModuleList(
             FrequencyPrompt(c, **(prompt or {}))
-            for c in channels_per_level(channels, num_levels))
+            for c in channels_per_level(channels, num_levels)
+        )
         self.loss_dissimilarity = MODELS.build(
             loss_dissimilarity or dict(type='mmfreekd.PromptDissimilarityLoss')
         )
         self._masks: List[List[Tensor]] = []
         find_source(self.teacher, source, 'teacher').register_forward_hook(
-            self._prompt_output)
+            self._prompt_output
+        )
 
     @property
     def teacher(self) -> BaseModel:
@@ -100,7 +106,8 @@ class FrequencyPromptTuning(BaseAlgorithm):
         if not (self.teacher_ckpt or self.teacher_is_built or pretrained):
             raise UsageError(
                 'the teacher would have random weights. Set '
-                'model.teacher_ckpt to its checkpoint')
+                'model.teacher_ckpt to its checkpoint'
+            )
         super().init_weights()
 
     def train(self, mode: bool = True) -> 'FrequencyPromptTuning':
@@ -119,7 +126,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
     def loss(
         self,
         inputs: Tensor,
-        data_samples: Optional[List[BaseDataElement]] = None
+        data_samples: Optional[List[BaseDataElement]] = None,
     ) -> Dict[str, Tensor]:
         """The losses of a batch.
 
@@ -139,18 +146,24 @@ class FrequencyPromptTuning(BaseAlgorithm):
         self._masks = []
         return losses
 
-    def _prompt_output(self, module: nn.Module, inputs: Any,
-                       output: Feature) -> Feature:
-        levels = pyramid_levels(output, len(self.prompts),
-                                f'FrequencyPromptTuning at {self.source!r}')
+    def _prompt_output(
+        self, module: nn.Module, inputs: Any, output: Feature
+    ) -> Feature:
+        levels = pyramid_levels(
+            output,
+            len(self.prompts),
+            f'FrequencyPromptTuning at {self.source!r}',
+        )
         for i, (prompt, x) in enumerate(zip(self.prompts, levels)):
             channels = prompt.prompts.size(2)
             if x.size(1) != channels:
                 raise UsageError(
                     f'pyramid level {i} of {self.source!r} has {x.size(1)} '
-                    f'channels, expected {channels}: set channels')
+                    f'channels, expected {channels}: set channels'
+                )
         self._masks = [p.masks(x) for p, x in zip(self.prompts, levels)]
         prompted = tuple(
-            prompt(x, masks) for prompt, x, masks in
-            zip(self.prompts, levels, self._masks))
+            prompt(x, masks)
+            for prompt, x, masks in zip(self.prompts, levels, self._masks)
+        )
         return prompted[0] if isinstance(output, Tensor) else prompted

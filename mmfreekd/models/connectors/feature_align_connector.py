@@ -1,8 +1,9 @@
 from typing import Optional, Sequence, Union
 
 import torch.nn.functional as F
-from mmrazor.models.architectures.connectors.base_connector import \
-    BaseConnector
+from mmrazor.models.architectures.connectors.base_connector import (
+    BaseConnector,
+)
 from torch import Tensor, nn
 
 from ...errors import UsageError
@@ -31,24 +32,28 @@ class FeatureAlignConnector(BaseConnector):
         UsageError: If an argument is out of its range.
     """
 
-    def __init__(self,
-                 in_channels: Union[int, Sequence[int]],
-                 out_channels: Union[int, Sequence[int]],
-                 num_levels: Optional[int] = None,
-                 kernel_size: int = 1,
-                 scale_factor: float = 1.0) -> None:
+    def __init__(
+        self,
+        in_channels: Union[int, Sequence[int]],
+        out_channels: Union[int, Sequence[int]],
+        num_levels: Optional[int] = None,
+        kernel_size: int = 1,
+        scale_factor: float = 1.0,
+    ) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise UsageError(f'kernel_size must be odd, got {kernel_size}')
         if scale_factor <= 0:
             raise UsageError(
-                f'scale_factor must be positive, got {scale_factor}')
+                f'scale_factor must be positive, got {scale_factor}'
+            )
         self.scale_factor = scale_factor
         self.in_channels = channels_per_level(in_channels, num_levels)
         out = channels_per_level(out_channels, len(self.in_channels))
         self.projections = nn.ModuleList(
             nn.Conv2d(i, o, kernel_size, padding=kernel_size // 2)
-            for i, o in zip(self.in_channels, out))
+            for i, o in zip(self.in_channels, out)
+        )
 
     def forward_train(self, feature: Feature) -> Feature:
         """Project a feature, each pyramid level on its own.
@@ -64,20 +69,28 @@ class FeatureAlignConnector(BaseConnector):
         Raises:
             UsageError: If levels or channels do not fit.
         """
-        levels = pyramid_levels(feature, len(self.projections),
-                                'FeatureAlignConnector')
+        levels = pyramid_levels(
+            feature, len(self.projections), 'FeatureAlignConnector'
+        )
         for i, (level, expected) in enumerate(zip(levels, self.in_channels)):
             if level.size(1) != expected:
                 raise UsageError(
                     f"pyramid level {i} of the student's feature has "
                     f'{level.size(1)} channels, FeatureAlignConnector '
-                    f'expects {expected}: set in_channels={level.size(1)}')
-        out = tuple(self._resize(projection(level)) for projection, level in
-                    zip(self.projections, levels))
+                    f'expects {expected}: set in_channels={level.size(1)}'
+                )
+        out = tuple(
+            self._resize(projection(level))
+            for projection, level in zip(self.projections, levels)
+        )
         return out[0] if isinstance(feature, Tensor) else out
 
     def _resize(self, x: Tensor) -> Tensor:
         if self.scale_factor == 1:
             return x
-        return F.interpolate(x, scale_factor=self.scale_factor,
-                             mode='bilinear', align_corners=False)
+        return F.interpolate(
+            x,
+            scale_factor=self.scale_factor,
+            mode='bilinear',
+            align_corners=False,
+        )

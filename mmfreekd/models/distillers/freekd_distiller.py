@@ -2,9 +2,11 @@ from typing import Dict
 
 from mmengine.model import BaseModel
 from mmrazor.models.distillers import ConfigurableDistiller
-from mmrazor.models.task_modules import (ModuleInputsRecorder,
-                                         ModuleOutputsRecorder,
-                                         RecorderManager)
+from mmrazor.models.task_modules import (
+    ModuleInputsRecorder,
+    ModuleOutputsRecorder,
+    RecorderManager,
+)
 from torch import nn
 
 from ...errors import UsageError
@@ -44,16 +46,18 @@ class FreeKDDistiller(ConfigurableDistiller):
             recorded: then the teacher has to run to its end.
         """
         recorders = self.teacher_recorders.recorders
-        if not all(isinstance(r, MODULE_RECORDERS)
-                   for r in recorders.values()):
+        if not all(
+            isinstance(r, MODULE_RECORDERS) for r in recorders.values()
+        ):
             return {}
         times: Dict[str, int] = {r.source: 1 for r in recorders.values()}
         for mapping in self.loss_forward_mappings.values():
             for record in mapping.values():
                 if not record['from_student']:
                     source = recorders[record['recorder']].source
-                    times[source] = max(times[source],
-                                        record.get('record_idx', 0) + 1)
+                    times[source] = max(
+                        times[source], record.get('record_idx', 0) + 1
+                    )
         return times
 
     def _check_loss_forward_mappings(self, *args) -> None:
@@ -61,11 +65,13 @@ class FreeKDDistiller(ConfigurableDistiller):
             super()._check_loss_forward_mappings(*args)
         except (AssertionError, TypeError) as error:
             raise UsageError(
-                f'distiller.loss_forward_mappings: {error}') from error
+                f'distiller.loss_forward_mappings: {error}'
+            ) from error
 
 
-def check_sources(manager: RecorderManager, model: nn.Module,
-                  who: str) -> None:
+def check_sources(
+    manager: RecorderManager, model: nn.Module, who: str
+) -> None:
     """Raise ``UsageError`` if a recorder's module does not exist."""
     for recorder in manager.recorders.values():
         if isinstance(recorder, MODULE_RECORDERS):

@@ -5,8 +5,13 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...errors import UsageError
-from ...frequency import (apply_masks, frequency_masks, num_bands, wavedec2,
-                          waverec2)
+from ...frequency import (
+    apply_masks,
+    frequency_masks,
+    num_bands,
+    wavedec2,
+    waverec2,
+)
 from ...frequency.wavelet import check_wavelet
 from ...registry import MODELS
 
@@ -37,18 +42,23 @@ class FrequencyPrompt(BaseModule):
             known.
     """
 
-    def __init__(self,
-                 channels: int,
-                 num_prompts: int = 2,
-                 levels: int = 3,
-                 band_layout: str = 'subband',
-                 wavelet: str = 'haar') -> None:
+    def __init__(
+        self,
+        channels: int,
+        num_prompts: int = 2,
+        levels: int = 3,
+        band_layout: str = 'subband',
+        wavelet: str = 'haar',
+    ) -> None:
         super().__init__()
-        for name, value in (('channels', channels),
-                            ('num_prompts', num_prompts)):
+        for name, value in (
+            ('channels', channels),
+            ('num_prompts', num_prompts),
+        ):
             if not isinstance(value, int) or value < 1:
                 raise UsageError(
-                    f'{name} must be a positive integer, got {value!r}')
+                    f'{name} must be a positive integer, got {value!r}'
+                )
         check_wavelet(wavelet)
         self.levels = levels
         self.band_layout = band_layout
@@ -66,12 +76,13 @@ class FrequencyPrompt(BaseModule):
         Returns:
             list[Tensor]: See :func:`mmfreekd.frequency.frequency_masks`.
         """
-        return frequency_masks(x, self.prompts, self.levels, self.band_layout,
-                               self.wavelet)
+        return frequency_masks(
+            x, self.prompts, self.levels, self.band_layout, self.wavelet
+        )
 
-    def forward(self,
-                x: Tensor,
-                masks: Optional[Sequence[Tensor]] = None) -> Tensor:
+    def forward(
+        self, x: Tensor, masks: Optional[Sequence[Tensor]] = None
+    ) -> Tensor:
         """The feature as the masks let it through.
 
         Args:

@@ -4,11 +4,11 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ...checkpoints import load_prompts
 from ...errors import UsageError
 from ...frequency import frequency_distance, frequency_masks
 from ...frequency.bands import check_layout
 from ...frequency.wavelet import check_wavelet
+from ...prompt_files import load_prompts
 from ...registry import MODELS
 from ..layers import FrequencyPrompt
 from ..pyramid import Feature, channels_per_level, pyramid_levels
@@ -44,24 +44,28 @@ class FreeKDLoss(BaseModule):
         UsageError: If an argument is out of its range.
     """
 
-    def __init__(self,
-                 channels: Union[int, Sequence[int]],
-                 num_levels: Optional[int] = None,
-                 num_prompts: int = 2,
-                 levels: int = 3,
-                 band_layout: str = 'subband',
-                 low_band: bool = True,
-                 wavelet: str = 'haar',
-                 prompt_ckpt: Optional[str] = None,
-                 loss_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        channels: Union[int, Sequence[int]],
+        num_levels: Optional[int] = None,
+        num_prompts: int = 2,
+        levels: int = 3,
+        band_layout: str = 'subband',
+        low_band: bool = True,
+        wavelet: str = 'haar',
+        prompt_ckpt: Optional[str] = None,
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         if loss_weight < 0:
             raise UsageError(
-                f'loss_weight must not be negative, got {loss_weight}')
+                f'loss_weight must not be negative, got {loss_weight}'
+            )
         check_layout(levels, band_layout)
         check_wavelet(wavelet)
-        self.layout = dict(levels=levels, band_layout=band_layout,
-                           wavelet=wavelet)
+        self.layout = dict(
+            levels=levels, band_layout=band_layout, wavelet=wavelet
+        )
         self.low_band = low_band
         self.loss_weight = loss_weight
         self.channels = channels_per_level(channels, num_levels)
@@ -71,12 +75,14 @@ class FreeKDLoss(BaseModule):
             return
         prompts = torch.nn.ModuleList(
             FrequencyPrompt(c, num_prompts, **self.layout)
-            for c in self.channels)
+            for c in self.channels
+        )
         if prompt_ckpt is not None:
             load_prompts(prompts, prompt_ckpt)
         for i, prompt in enumerate(prompts):
-            self.register_buffer(f'prompts_{i}', prompt.prompts.detach(),
-                                 persistent=False)
+            self.register_buffer(
+                f'prompts_{i}', prompt.prompts.detach(), persistent=False
+            )
 
     @property
     def untuned(self) -> bool:
@@ -89,7 +95,8 @@ class FreeKDLoss(BaseModule):
             return None
         with torch.no_grad():
             return frequency_masks(
-                t_feature, getattr(self, f'prompts_{level}'), **self.layout)
+                t_feature, getattr(self, f'prompts_{level}'), **self.layout
+            )
 
     def forward(self, s_feature: Feature, t_feature: Feature) -> Tensor:
         """The distance, added over the pyramid levels and weighted.
@@ -114,7 +121,8 @@ class FreeKDLoss(BaseModule):
             t = t.detach()
             self._check_shapes(s, t, i)
             loss = loss + frequency_distance(
-                s, t, self.masks(t, i), low_band=self.low_band, **self.layout)
+                s, t, self.masks(t, i), low_band=self.low_band, **self.layout
+            )
         return self.loss_weight * loss
 
     def _check_shapes(self, s: Tensor, t: Tensor, level: int) -> None:
@@ -123,7 +131,8 @@ class FreeKDLoss(BaseModule):
                 f"pyramid level {level} of the teacher's feature has "
                 f'{t.size(1)} channels, FreeKDLoss expects '
                 f'{self.channels[level]}: set its channels, or take another '
-                'source layer in teacher_recorders')
+                'source layer in teacher_recorders'
+            )
         if s.shape != t.shape:
             raise UsageError(
                 f'pyramid level {level}: the feature of the student is '
@@ -131,5 +140,10 @@ class FreeKDLoss(BaseModule):
                 'Align them with a connector, '
                 "dict(type='mmfreekd.FeatureAlignConnector', in_channels=..., "
                 f'out_channels={t.size(1)}'
-                + ('' if s.shape[-2:] == t.shape[-2:] else
-                   ', scale_factor=...') + ')')
+                + (
+                    ''
+                    if s.shape[-2:] == t.shape[-2:]
+                    else ', scale_factor=...'
+                )
+                + ')'
+            )

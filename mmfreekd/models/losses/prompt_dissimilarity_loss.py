@@ -24,12 +24,14 @@ class PromptDissimilarityLoss(BaseModule):
         UsageError: If kind is not known.
     """
 
-    def __init__(self, kind: str = 'jaccard',
-                 loss_weight: float = 1.0) -> None:
+    def __init__(
+        self, kind: str = 'jaccard', loss_weight: float = 1.0
+    ) -> None:
         super().__init__()
         if kind not in OVERLAP_KINDS:
             raise UsageError(
-                f'kind must be one of {OVERLAP_KINDS}, got {kind!r}')
+                f'kind must be one of {OVERLAP_KINDS}, got {kind!r}'
+            )
         self.kind = kind
         self.loss_weight = loss_weight
 

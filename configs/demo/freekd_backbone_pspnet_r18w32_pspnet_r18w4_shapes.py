@@ -1,5 +1,5 @@
 # stage 2 of the segmentation demo: the student is distilled
-_base_ = './pspnet_r18w8_shapes.py'
+_base_ = './pspnet_r18w4_shapes.py'
 model = dict(
     _delete_=True,
     type='mmfreekd.FreeKDDistill',
@@ -15,7 +15,7 @@ model = dict(
         connectors=dict(
             align=dict(
                 type='mmfreekd.FeatureAlignConnector',
-                in_channels=64,
+                in_channels=32,
                 out_channels=256)),
         distill_losses=dict(
             loss_freekd=dict(
