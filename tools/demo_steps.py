@@ -60,8 +60,8 @@ TASKS = dict(
         ['cityscapes', *DATA, '--objects', '2', '5'],
         'pspnet_r18w32_shapes',
         'prompt_pspnet_r18w32_shapes',
-        'pspnet_r18w4_shapes',
-        'freekd_backbone_pspnet_r18w32_pspnet_r18w4_shapes',
+        'pspnet_r18w8_shapes',
+        'freekd_backbone_pspnet_r18w32_pspnet_r18w8_shapes',
     ),
 )
 

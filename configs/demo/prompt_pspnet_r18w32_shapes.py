@@ -5,7 +5,7 @@ model = dict(
     _delete_=True,
     type='mmfreekd.FrequencyPromptTuning',
     architecture={{_base_.model}},
-    teacher_ckpt='work_dirs/demo/pspnet/teacher/iter_600.pth',
+    teacher_ckpt='work_dirs/demo/pspnet/teacher/iter_1000.pth',
     source='backbone.layer4',
     channels=256)
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

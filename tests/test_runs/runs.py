@@ -15,11 +15,11 @@ TEACHERS = dict(
 )
 PROMPTS = {task: f'prompt_{name}' for task, name in TEACHERS.items()}
 STUDENTS = dict(
-    reppoints='reppoints_r18w8_shapes', pspnet='pspnet_r18w4_shapes'
+    reppoints='reppoints_r18w8_shapes', pspnet='pspnet_r18w8_shapes'
 )
 FREEKD = dict(
     reppoints='freekd_neck_reppoints_r18w32_reppoints_r18w8_shapes',
-    pspnet='freekd_backbone_pspnet_r18w32_pspnet_r18w4_shapes',
+    pspnet='freekd_backbone_pspnet_r18w32_pspnet_r18w8_shapes',
 )
 
 

@@ -18,7 +18,7 @@ CASES = dict(
     ),
     teacher_of_another_architecture=(
         'reppoints',
-        ['model.teacher_ckpt=work_dirs/demo/pspnet/teacher/iter_600.pth'],
+        ['model.teacher_ckpt=work_dirs/demo/pspnet/teacher/iter_1000.pth'],
         ['missing in the file', 'left over in the file', 'decode_head.'],
     ),
     no_teacher_checkpoint=(

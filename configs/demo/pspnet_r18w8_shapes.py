@@ -1,10 +1,10 @@
 # the student of the segmentation demo, trained alone
 _base_ = './pspnet_r18w32_shapes.py'
-max_iters = 800
+max_iters = 400
 model = dict(
-    backbone=dict(base_channels=4, stem_channels=4),
-    decode_head=dict(in_channels=32, channels=32),
-    auxiliary_head=dict(in_channels=16, channels=16))
+    backbone=dict(base_channels=8, stem_channels=8),
+    decode_head=dict(in_channels=64, channels=32),
+    auxiliary_head=dict(in_channels=32, channels=16))
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),

@@ -1,11 +1,11 @@
 # stage 2 of the segmentation demo: the student is distilled
-_base_ = './pspnet_r18w4_shapes.py'
+_base_ = './pspnet_r18w8_shapes.py'
 model = dict(
     _delete_=True,
     type='mmfreekd.FreeKDDistill',
     architecture={{_base_.model}},
     teacher=dict(cfg_path='mmfreekd::demo/pspnet_r18w32_shapes.py'),
-    teacher_ckpt='work_dirs/demo/pspnet/teacher/iter_600.pth',
+    teacher_ckpt='work_dirs/demo/pspnet/teacher/iter_1000.pth',
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',
         student_recorders=dict(
@@ -15,7 +15,7 @@ model = dict(
         connectors=dict(
             align=dict(
                 type='mmfreekd.FeatureAlignConnector',
-                in_channels=32,
+                in_channels=64,
                 out_channels=256)),
         distill_losses=dict(
             loss_freekd=dict(
