@@ -3,7 +3,9 @@
 1. :mod:`.bands` names what a wavelet transform returns.
 2. :mod:`.wavelet` takes a feature map into its bands and back.
 3. :mod:`.masks` turns frequency prompts into pixel-wise masks of the bands.
-4. :mod:`.distance` compares two features band by band under those masks.
+4. :mod:`.position` weighs channels by where they stand.
+5. :mod:`.distance` compares two features band by band under masks and
+   weights.
 
 Convention:
     Features are ``(N, C, H, W)``. Wavelet levels run from the finest to the
@@ -15,6 +17,7 @@ Convention:
 from .bands import BAND_LAYOUTS, FrequencyBands, band_names, num_bands
 from .distance import frequency_distance
 from .masks import apply_masks, frequency_masks, mask_overlap
+from .position import channel_relation, position_weights
 from .wavelet import wavedec2, waverec2
 
 __all__ = [
@@ -22,10 +25,12 @@ __all__ = [
     'FrequencyBands',
     'apply_masks',
     'band_names',
+    'channel_relation',
     'frequency_distance',
     'frequency_masks',
     'mask_overlap',
     'num_bands',
+    'position_weights',
     'wavedec2',
     'waverec2',
 ]

@@ -1,3 +1,4 @@
 from .frequency_prompt import FrequencyPrompt
+from .position_gate import PositionGate
 
-__all__ = ['FrequencyPrompt']
+__all__ = ['FrequencyPrompt', 'PositionGate']

@@ -10,7 +10,7 @@ from ...frequency.bands import check_layout
 from ...frequency.wavelet import check_wavelet
 from ...prompt_files import load_prompts
 from ...registry import MODELS
-from ..layers import FrequencyPrompt
+from ..layers import FrequencyPrompt, PositionGate
 from ..pyramid import Feature, channels_per_level, pyramid_levels
 
 
@@ -33,6 +33,10 @@ class FreeKDLoss(BaseModule):
             official code). Defaults to 'subband'.
         low_band (bool): Whether the low band counts. Defaults to True.
         wavelet (str): Defaults to 'haar'.
+        position_gate (dict, optional): Arguments of
+            :class:`mmfreekd.models.PositionGate`, such as
+            ``dict(side='both')``; it weighs the channels by their position.
+            None: they all count alike. Defaults to None.
         prompt_ckpt (str, optional): The ``prompts.pth`` of stage 1. None
             leaves the prompts untuned, which
             :class:`mmfreekd.models.FreeKDDistill` refuses to train with.
@@ -53,6 +57,7 @@ class FreeKDLoss(BaseModule):
         band_layout: str = 'subband',
         low_band: bool = True,
         wavelet: str = 'haar',
+        position_gate: Optional[dict] = None,
         prompt_ckpt: Optional[str] = None,
         loss_weight: float = 1.0,
     ) -> None:
@@ -71,6 +76,9 @@ class FreeKDLoss(BaseModule):
         self.channels = channels_per_level(channels, num_levels)
         self.num_prompts = num_prompts
         self.prompt_ckpt = prompt_ckpt
+        self.gate = None
+        if position_gate is not None:
+            self.gate = PositionGate(self.channels, **position_gate)
         if num_prompts == 0:
             return
         prompts = torch.nn.ModuleList(
@@ -116,14 +124,24 @@ class FreeKDLoss(BaseModule):
         num_levels = len(self.channels)
         s_levels = pyramid_levels(s_feature, num_levels, 'FreeKDLoss')
         t_levels = pyramid_levels(t_feature, num_levels, 'FreeKDLoss')
-        loss = torch.zeros((), device=s_levels[0].device)
+        t_levels = [t.detach() for t in t_levels]
         for i, (s, t) in enumerate(zip(s_levels, t_levels)):
-            t = t.detach()
             self._check_shapes(s, t, i)
-            loss = loss + frequency_distance(
-                s, t, self.masks(t, i), low_band=self.low_band, **self.layout
+        weights = [None] * num_levels
+        if self.gate is not None:
+            weights = self.gate(s_levels, t_levels)
+        distances = [
+            frequency_distance(
+                s,
+                t,
+                self.masks(t, i),
+                weights[i],
+                low_band=self.low_band,
+                **self.layout,
             )
-        return self.loss_weight * loss
+            for i, (s, t) in enumerate(zip(s_levels, t_levels))
+        ]
+        return self.loss_weight * torch.stack(distances).sum()
 
     def _check_shapes(self, s: Tensor, t: Tensor, level: int) -> None:
         if t.size(1) != self.channels[level]:
