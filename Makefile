@@ -29,6 +29,7 @@ env:
 	@$(PYTHON) tools/setup_env.py
 
 demo: env
+	@$(VENV_PYTHON) -m mmfreekd.compat --enable
 	@$(VENV_PYTHON) tools/demo.py
 
 test: env

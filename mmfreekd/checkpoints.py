@@ -34,6 +34,11 @@ def read_checkpoint(path: str, what: str) -> dict:
             f'{what}: there is no file {path!r} (working directory '
             f'{os.getcwd()}). Give the path of an existing checkpoint'
         )
+    except OSError as error:
+        raise CheckpointError(
+            f'{what}: {path!r} cannot be read or downloaded ({error}). Fetch '
+            'the file by hand and give its path'
+        )
     except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
         raise CheckpointError(
             f'{what}: {path!r} cannot be read as a checkpoint: it is '

@@ -87,5 +87,11 @@ def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
             f'layout: {"; ".join(wrong)}. Set the same in the config, or '
             'tune prompts for it in stage 1'
         )
-    prompts.load_state_dict(checkpoint['state_dict'])
+    try:
+        prompts.load_state_dict(checkpoint['state_dict'])
+    except RuntimeError as error:
+        raise CheckpointError(
+            f'prompt_ckpt: the prompts in {str(path)!r} are not what its '
+            f'meta says ({error}). Run stage 1 again'
+        )
     return meta

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 
 import mmfreekd
 from mmfreekd import compat
+from mmfreekd.compat import __main__ as command
 
 ROOT = Path(mmfreekd.__file__).parents[1]
 
@@ -74,7 +75,7 @@ import mmfreekd, mmrazor.models, mmrazor.structures
 from mmrazor.registry import MODELS
 print(MODELS.build(dict(type='mmfreekd.FreeKDLoss', channels=4)).channels)
 """)
-    assert printed == '[4]'
+    assert printed.splitlines()[-1] == '[4]'
 
 
 @pytest.mark.parametrize(
@@ -232,8 +233,8 @@ def test_tensors_load_as_ever(save):
 
 @pytest.fixture
 def startup(tmp_path, monkeypatch):
-    path = tmp_path / compat.STARTUP_FILE
-    monkeypatch.setattr(compat, 'startup_path', lambda: path)
+    path = tmp_path / command.STARTUP_FILE
+    monkeypatch.setattr(command, 'startup_path', lambda: path)
     return path
 
 
@@ -246,7 +247,7 @@ def test_is_switched_on_and_off(startup, capsys):
         (['--disable'], False),
         (['--disable'], False),
     ):
-        compat.main(args)
+        command.main(args)
         assert startup.exists() == on
         printed = capsys.readouterr().out
         assert f'mends are {"on" if on else "off"}' in printed
@@ -255,13 +256,13 @@ def test_is_switched_on_and_off(startup, capsys):
 
 def test_on_and_off_at_once_is_refused(startup, capsys):
     with pytest.raises(SystemExit):
-        compat.main(['--enable', '--disable'])
+        command.main(['--enable', '--disable'])
     assert 'not allowed with' in capsys.readouterr().err
     assert not startup.exists()
 
 
 def test_the_startup_file_mends_a_process_that_never_imports_us(startup):
-    compat.main(['--enable'])
+    command.main(['--enable'])
     code = f"""
 import site, sys
 site.addsitedir({str(startup.parent)!r})
@@ -273,7 +274,7 @@ print(config.BackendConfigs['native'])
 
 
 def test_the_startup_file_is_silent_where_we_are_not_installed(startup):
-    compat.main(['--enable'])
+    command.main(['--enable'])
     done = subprocess.run(
         [
             sys.executable,
@@ -291,6 +292,6 @@ def test_the_startup_file_is_silent_where_we_are_not_installed(startup):
 
 
 def test_the_startup_file_lies_where_python_looks_for_it():
-    path = compat.startup_path()
+    path = command.startup_path()
     assert path.suffix == '.pth'
     assert str(path.parent) in sys.path

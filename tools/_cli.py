@@ -7,8 +7,13 @@ from pathlib import Path
 
 CLONE = Path(__file__).resolve().parent.parent
 if (CLONE / 'mmfreekd').is_dir():
-    # run from a clone: its code goes before that of an installed mmfreekd
+    # run from a clone: its code goes before that of an installed mmfreekd,
+    # which the start-up file may have imported already
     sys.path.insert(0, str(CLONE))
+    loaded = sys.modules.get('mmfreekd')
+    if loaded and Path(loaded.__file__).parents[1] != CLONE:
+        for name in [n for n in sys.modules if n.startswith('mmfreekd')]:
+            del sys.modules[name]
 
 from mmengine.config import DictAction  # noqa: E402
 

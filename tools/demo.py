@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from demo_report import write_report  # noqa: E402
 from demo_steps import DEMO_DIR, TASKS, Step, steps_of  # noqa: E402
 
-MINUTES = 12  # on two cores
+MINUTES = 13  # on two cores
 EVERY = 20  # seconds between two lines of progress
 
 
@@ -52,11 +52,12 @@ class Demo:
                 continue
             step.prepare()
             self.say(task, f'{label}: starts')
-            self._run_step(task, label, step)
+            if not self._run_step(task, label, step):
+                return
             step.finish()
             self.say(task, f'{label}: {step.outcome()}')
 
-    def _run_step(self, task: str, label: str, step: Step) -> None:
+    def _run_step(self, task: str, label: str, step: Step) -> bool:
         with open(step.console, 'a') as console:
             process = subprocess.Popen(
                 step.command,
@@ -70,7 +71,7 @@ class Demo:
             if self.stopped.is_set():
                 process.terminate()
                 process.wait()
-                return
+                return False
             if time.time() - said > EVERY:
                 said = time.time()
                 self.say(task, f'{label}: {step.progress()}')
@@ -81,6 +82,7 @@ class Demo:
                 f'{process.returncode}). The end of {step.console}:\n'
                 + '\n'.join(tail)
             )
+        return True
 
     def run(self) -> None:
         """Run all tasks side by side and stop all where one fails."""

@@ -85,13 +85,10 @@ class Step:
         return self.folder / 'console.log'
 
     def signature(self) -> str:
-        """A hash of the command, of all configs and of what is needed."""
+        """A hash of the command, of the demo's configs and what it needs."""
         digest = hashlib.sha256(json.dumps(self.command).encode())
-        for path in sorted(CONFIGS.glob('_base_/*/*shapes*.py')):
+        for path in sorted(CONFIGS.rglob('*shapes*.py')):
             digest.update(path.read_bytes())
-        for word in self.command:
-            if word.endswith('.py') and Path(word).is_file():
-                digest.update(Path(word).read_bytes())
         if self.needs:
             digest.update(self.needs.signature().encode())
         return digest.hexdigest()
@@ -108,11 +105,24 @@ class Step:
         """Clear away another step's leftovers, keep one's own."""
         mark = self.folder / 'signature'
         if self.folder.exists() and (
-            not mark.is_file() or mark.read_text() != self.signature()
+            not mark.is_file()
+            or mark.read_text() != self.signature()
+            or self.was_evaluating()
         ):
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         mark.write_text(self.signature())
+
+    def was_evaluating(self) -> bool:
+        """Whether it was stopped in its last evaluation.
+
+        mmengine does not evaluate when it resumes a training that is through.
+        """
+        if not self.console.is_file():
+            return False
+        log = self.console.read_text(errors='replace')
+        trained = [x for x in PROGRESS.findall(log) if x[0] == 'train']
+        return bool(trained) and trained[-1][1] == trained[-1][2]
 
     def finish(self) -> None:
         """Write down the result."""

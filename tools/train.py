@@ -101,7 +101,7 @@ def set_resume(cfg, checkpoint: str) -> None:
     if latest is None:
         print_log(f'Nothing to resume in {cfg.work_dir}: starting afresh.')
     else:
-        cfg.load_from = latest
+        cfg.load_from = need_checkpoint(latest)
 
 
 def main() -> None:

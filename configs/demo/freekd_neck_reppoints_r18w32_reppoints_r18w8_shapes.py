@@ -4,7 +4,7 @@ model = dict(
     _delete_=True,
     type='mmfreekd.FreeKDDistill',
     architecture={{_base_.model}},
-    teacher=dict(cfg_path='mmfreekd::demo/reppoints_r18w32_shapes.py'),
+    teacher=dict(cfg_path='{{ fileDirname }}/reppoints_r18w32_shapes.py'),
     teacher_ckpt='work_dirs/demo/reppoints/teacher/iter_1000.pth',
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',

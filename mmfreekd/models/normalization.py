@@ -32,11 +32,7 @@ class TeacherNormalization(nn.Module):
             ('shift', (s_mean - t_mean) / t_std),
         ):
             self.register_buffer(name, value, persistent=False)
-
-    @property
-    def identity(self) -> bool:
-        """Whether student and teacher normalise alike."""
-        return not self.swap and bool(
+        self.identity = not self.swap and bool(
             (self.scale == 1).all() and (self.shift == 0).all()
         )
 
@@ -58,7 +54,9 @@ class TeacherNormalization(nn.Module):
         outputs = inputs.flip(1) if self.swap else inputs
         outputs = outputs * self.scale + self.shift
         for output, sample in zip(outputs, data_samples or ()):
-            height, width = sample.metainfo.get('img_shape', output.shape)[-2:]
+            # (H, W), or (H, W, C) from some pipelines
+            shape = sample.metainfo.get('img_shape', output.shape[-2:])
+            height, width = shape[:2]
             output[:, height:] = self.pad_value
             output[..., width:] = self.pad_value
         return outputs

@@ -2,13 +2,14 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 
+from ..checkpoints import load_strictly
 from ..errors import UsageError
 from ..registry import MODELS
 
@@ -49,6 +50,42 @@ def build_model(cfg: Union[dict, BaseModel], who: str) -> BaseModel:
     return model
 
 
+def load_teacher(
+    teacher: BaseModel, teacher_ckpt: Optional[str], built: bool
+) -> bool:
+    """Give a teacher its weights, strictly.
+
+    Args:
+        teacher (BaseModel): The teacher.
+        teacher_ckpt (str, optional): Its checkpoint. None: that of its
+            ``init_cfg``, if it is to be initialised from one.
+        built (bool): Whether the user gave it as a model, weights and all.
+
+    Returns:
+        bool: Whether it has weights now; mmengine leaves them alone then.
+
+    Raises:
+        CheckpointError: If the checkpoint is missing or does not match.
+    """
+    configs = teacher.init_cfg or []
+    for cfg in [configs] if isinstance(configs, dict) else configs:
+        if cfg['type'] == 'Pretrained':
+            teacher_ckpt = teacher_ckpt or cfg['checkpoint']
+    if teacher_ckpt is not None:
+        load_strictly(teacher, teacher_ckpt, 'teacher_ckpt')
+    teacher._is_init = built or teacher_ckpt is not None
+    return teacher._is_init
+
+
+def refuse_random_teacher(has_weights: bool) -> None:
+    """Raise ``UsageError`` if nothing has given the teacher weights."""
+    if not has_weights:
+        raise UsageError(
+            'the teacher would have random weights. Set model.teacher_ckpt '
+            'to its checkpoint'
+        )
+
+
 def _from_file(changes: dict, who: str) -> BaseModel:
     path = changes.pop('cfg_path')
     try:
@@ -56,11 +93,11 @@ def _from_file(changes: dict, who: str) -> BaseModel:
             cfg = get_config(path)
         else:
             cfg = Config.fromfile(path)
-    except (FileNotFoundError, AssertionError, ValueError) as error:
+    except (OSError, AssertionError, ValueError) as error:
         raise UsageError(
-            f'{who}: there is no config {path!r} ({error}). Give a path '
-            f'(working directory {Path.cwd()}), or package::folder/name.py '
-            'of an installed package'
+            f'{who}: there is no config {path!r}, or it cannot be read '
+            f'({error}). Give a path (working directory {Path.cwd()}), or '
+            'package::folder/name.py of an installed package'
         )
     if 'model' not in cfg:
         raise UsageError(f'{who}: the config {path!r} defines no model')

@@ -44,10 +44,9 @@ def finish(runner):
         hook = HOOKS.build(
             dict(type='mmfreekd.PromptCheckpointHook', **kwargs)
         )
-        for i, overlap in enumerate(overlaps):
-            hook.after_train_iter(
-                runner, i, outputs=dict(mask_overlap=torch.tensor(overlap))
-            )
+        for overlap in overlaps:
+            # as mmengine's RuntimeInfoHook does after each iteration
+            runner.message_hub.update_scalar('train/mask_overlap', overlap)
         hook.after_train(runner)
         return Path(runner.work_dir) / kwargs.get('filename', 'prompts.pth')
 

@@ -39,7 +39,7 @@ def test_stage_1_writes_nothing_but_prompts(workspace, task):
         {f'prompts.{k}': v for k, v in prompts['state_dict'].items()},
         checkpoint['state_dict'],
     )
-    assert 'Overlap of the masks at the start' in out
+    assert 'Overlap of the masks: ' in out
     overlap = prompts['meta']['mask_overlap']
     assert 0.9 < overlap['start'] <= 1
     assert overlap['end'] < overlap['start']

@@ -126,10 +126,18 @@ def test_work_dir(cli, train, config, in_config, option, expected):
 
 
 def test_resume_takes_the_latest_checkpoint(train, tmp_path):
-    (tmp_path / 'last_checkpoint').write_text('run/iter_8.pth')
+    latest = tmp_path / 'iter_8.pth'
+    latest.touch()
+    (tmp_path / 'last_checkpoint').write_text(str(latest))
     cfg = Config(dict(work_dir=str(tmp_path), load_from='start.pth'))
     train.set_resume(cfg, 'auto')
-    assert cfg.resume and cfg.load_from == 'run/iter_8.pth'
+    assert cfg.resume and cfg.load_from == str(latest)
+
+
+def test_a_latest_checkpoint_that_is_gone_is_named(train, tmp_path):
+    (tmp_path / 'last_checkpoint').write_text('run/iter_8.pth')
+    with pytest.raises(train.UsageError, match="no 'run/iter_8.pth'"):
+        train.set_resume(Config(dict(work_dir=str(tmp_path))), 'auto')
 
 
 def test_resume_of_nothing_starts_afresh(train, tmp_path):

@@ -152,11 +152,19 @@ def compile_wheel(venv: Path, build: Path, version: str, lock: int) -> Path:
     )
     os.replace(str(part), str(build / 'dist'))
     wheel = next((build / 'dist').glob('*.whl'))
-    store = wheel_store(build.name)
-    store.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(str(wheel), str(store / f'{wheel.name}.part'))
-    os.replace(str(store / f'{wheel.name}.part'), str(store / wheel.name))
+    keep_wheel(wheel, wheel_store(build.name))
     return wheel
+
+
+def keep_wheel(wheel: Path, store: Path) -> None:
+    """Copy a wheel to where other clones look for it, if that is possible."""
+    part = store / f'{wheel.name}.{os.getpid()}.part'
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(str(wheel), str(part))
+        os.replace(str(part), str(store / wheel.name))
+    except OSError as error:
+        say(f'      not kept for other clones: {error}')
 
 
 def wheel_store(torch: str) -> Path:

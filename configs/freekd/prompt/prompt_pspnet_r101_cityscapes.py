@@ -17,7 +17,7 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=0, end=max_iters,
          eta_min=1e-6)
 ]
-default_hooks = dict(checkpoint=dict(interval=500, max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(interval=500, max_keep_ckpts=2))
 custom_hooks = [
     dict(type='mmfreekd.RandomStateHook'),
     dict(type='mmfreekd.PlainCheckpointHook'),

@@ -20,7 +20,7 @@ param_scheduler = [
          eta_min=1e-6)
 ]
 default_hooks = dict(
-    checkpoint=dict(by_epoch=False, interval=500, max_keep_ckpts=1))
+    checkpoint=dict(by_epoch=False, interval=500, max_keep_ckpts=2))
 log_processor = dict(by_epoch=False)
 custom_hooks = [
     dict(type='mmfreekd.RandomStateHook'),

@@ -3,6 +3,7 @@ from typing import Any, Dict, Iterator, Optional
 
 import numpy as np
 import torch
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop
 
@@ -17,7 +18,9 @@ class RandomStateHook(Hook):
 
     Checkpoints get the states of the random generators, which mmengine
     leaves out; they are set again before the first batch that has not been
-    trained on. Validation leaves the states as it found them, so that it
+    trained on, if there is one process: a checkpoint holds the states of one.
+    Processes that load the data keep their own states, which are not in it.
+    Validation leaves the states as it found them, so that it
     does not matter whether it ran.
     """
 
@@ -48,6 +51,8 @@ class RandomStateHook(Hook):
     def before_train_epoch(self, runner) -> None:
         """Set the states of the checkpoint that was resumed."""
         states, self._resumed = self._resumed, None
+        if get_world_size() > 1:
+            return  # the checkpoint holds those of one process
         loop = runner.train_loop
         if states is None or loop.iter == 0:
             return  # nothing loaded, or loaded without resuming

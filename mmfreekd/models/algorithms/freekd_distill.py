@@ -1,21 +1,19 @@
-import logging
 from typing import Dict, List, Optional, Union
 
 import torch
-from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from mmrazor.models.algorithms import SingleTeacherDistill
 from mmrazor.models.utils import add_prefix
 from torch import Tensor, nn
 
-from ...checkpoints import leave_out, load_strictly
+from ...checkpoints import leave_out
 from ...errors import UsageError
 from ...registry import MODELS
 from ..losses import FreeKDLoss
 from ..normalization import teacher_normalization
 from ..sources import StopAfter
-from ..zoo import build_model
+from ..zoo import build_model, load_teacher, refuse_random_teacher
 
 
 @MODELS.register_module()
@@ -59,7 +57,7 @@ class FreeKDDistill(SingleTeacherDistill):
         data_preprocessor: Union[dict, nn.Module, None] = None,
         init_cfg: Optional[dict] = None,
     ) -> None:
-        self.teacher_is_built = isinstance(teacher, BaseModel)
+        teacher_is_built = isinstance(teacher, BaseModel)
         student = build_model(architecture, 'architecture')
         # with one seed, a student starts as it does when trained alone
         with torch.random.fork_rng(devices=[]):
@@ -72,29 +70,17 @@ class FreeKDDistill(SingleTeacherDistill):
                 init_cfg=init_cfg,
             )
         self.teacher_ckpt = teacher_ckpt
-        if teacher_ckpt is not None:
-            load_strictly(self.teacher, teacher_ckpt, 'teacher_ckpt')
-        elif self.random_teacher:
-            print_log(
-                'The teacher has random weights: teacher_ckpt is not set',
-                logger='current',
-                level=logging.WARNING,
-            )
-        # mmengine does not initialise it again then
-        self.teacher._is_init = bool(teacher_ckpt or self.teacher_is_built)
+        self._teacher_has_weights = load_teacher(
+            self.teacher, teacher_ckpt, teacher_is_built
+        )
         leave_out(self, 'teacher')
         self.teacher_normalization = teacher_normalization(
             self.data_preprocessor, self.teacher.data_preprocessor
         )
-        self._run_teacher = StopAfter(
-            self.teacher, self.distiller.teacher_sources()
-        )
-
-    @property
-    def random_teacher(self) -> bool:
-        """Whether nothing has given the teacher weights."""
-        pretrained = (self.teacher.init_cfg or {}).get('type') == 'Pretrained'
-        return not (self.teacher_ckpt or self.teacher_is_built or pretrained)
+        sources = self.distiller.teacher_sources()
+        self._run_teacher = StopAfter(self.teacher, sources)
+        # what is recorded or delivered elsewhere may lie in the losses
+        self._teacher_mode = 'tensor' if sources else 'loss'
 
     def init_weights(self) -> None:
         """Initialise the student; mmengine calls it when training starts.
@@ -102,11 +88,7 @@ class FreeKDDistill(SingleTeacherDistill):
         Raises:
             UsageError: If teacher or prompts have not been trained.
         """
-        if self.random_teacher:
-            raise UsageError(
-                'the teacher would have random weights. Set '
-                'model.teacher_ckpt to its checkpoint'
-            )
+        refuse_random_teacher(self._teacher_has_weights)
         for name, loss in self.distiller.distill_losses.items():
             if isinstance(loss, FreeKDLoss) and loss.untuned:
                 raise UsageError(
@@ -139,35 +121,33 @@ class FreeKDDistill(SingleTeacherDistill):
             dict[str, Tensor]: ``student.*``, the student's own losses if
             they are calculated, and ``distill.*``.
         """
+        if self.distillation_stopped:
+            losses = self.student(batch_inputs, data_samples, mode='loss')
+            return {**add_prefix(losses, 'student'), **self._idle_loss()}
         distiller = self.distiller
-        if not self.distillation_stopped:
-            distiller.set_deliveries_override(False)
-            with (
-                torch.no_grad(),
-                distiller.teacher_recorders,
-                distiller.deliveries,
-            ):
-                self._run_teacher(
-                    self.teacher_normalization(batch_inputs, data_samples),
-                    data_samples,
-                    mode='tensor',
-                )
+        distiller.set_deliveries_override(False)
+        with (
+            torch.no_grad(),
+            distiller.teacher_recorders,
+            distiller.deliveries,
+        ):
+            self._run_teacher(
+                self.teacher_normalization(batch_inputs, data_samples),
+                data_samples,
+                mode=self._teacher_mode,
+            )
         distiller.set_deliveries_override(True)
         with distiller.student_recorders, distiller.deliveries:
-            student_losses = self.student(
-                batch_inputs, data_samples, mode='loss'
-            )
-        losses = {}
-        if self.calculate_student_loss:
-            losses.update(add_prefix(student_losses, 'student'))
-        losses.update(add_prefix(self._distill_losses(), 'distill'))
-        return losses
+            losses = self.student(batch_inputs, data_samples, mode='loss')
+        losses = add_prefix(losses, 'student')
+        if not self.calculate_student_loss:
+            losses = {}
+        distilled = distiller.compute_distill_losses()
+        return {**losses, **add_prefix(distilled, 'distill')}
 
-    def _distill_losses(self) -> Dict[str, Tensor]:
-        if not self.distillation_stopped:
-            return self.distiller.compute_distill_losses()
-        # distributed training waits for a gradient of every parameter
-        unused = [
+    def _idle_loss(self) -> Dict[str, Tensor]:
+        """Zero, for distributed training waits for every gradient."""
+        idle = [
             p.sum() for p in self.distiller.parameters() if p.requires_grad
         ]
-        return dict(loss_stopped=0 * sum(unused)) if unused else {}
+        return {'distill.loss_stopped': 0 * sum(idle)} if idle else {}

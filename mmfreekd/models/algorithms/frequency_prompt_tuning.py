@@ -1,18 +1,19 @@
 from typing import Any, Dict, List, Optional, Sequence, Union
 
+import torch
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from mmrazor.models.algorithms import BaseAlgorithm
 from torch import Tensor, nn
 
-from ...checkpoints import leave_out, load_strictly
+from ...checkpoints import leave_out
 from ...errors import UsageError
 from ...frequency import mask_overlap
 from ...registry import MODELS
 from ..layers import FrequencyPrompt
 from ..pyramid import Feature, channels_per_level, pyramid_levels
 from ..sources import find_source
-from ..zoo import build_model
+from ..zoo import build_model, load_teacher, refuse_random_teacher
 
 
 @MODELS.register_module()
@@ -40,8 +41,9 @@ class FrequencyPromptTuning(BaseAlgorithm):
         prompt (dict, optional): More arguments of
             :class:`mmfreekd.models.FrequencyPrompt`: num_prompts, levels,
             band_layout, wavelet. Defaults to None.
-        loss_dissimilarity (dict): Config of the prompts' loss. Defaults to
-            ``dict(type='mmfreekd.PromptDissimilarityLoss')``.
+        loss_dissimilarity (dict, optional): Config of the prompts' loss.
+            None: ``dict(type='mmfreekd.PromptDissimilarityLoss')``. Defaults
+            to None.
         data_preprocessor (dict | nn.Module, optional): None: the teacher's.
             Defaults to None.
         init_cfg (dict, optional): Defaults to None.
@@ -65,7 +67,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
         data_preprocessor: Union[dict, nn.Module, None] = None,
         init_cfg: Optional[dict] = None,
     ) -> None:
-        self.teacher_is_built = isinstance(architecture, BaseModel)
+        teacher_is_built = isinstance(architecture, BaseModel)
         super().__init__(
             build_model(architecture, 'architecture'),
             data_preprocessor,
@@ -73,10 +75,9 @@ class FrequencyPromptTuning(BaseAlgorithm):
         )
         self.source = source
         self.teacher_ckpt = teacher_ckpt
-        if teacher_ckpt is not None:
-            load_strictly(self.teacher, teacher_ckpt, 'teacher_ckpt')
-        # mmengine does not initialise it again then
-        self.teacher._is_init = bool(teacher_ckpt or self.teacher_is_built)
+        self._teacher_has_weights = load_teacher(
+            self.teacher, teacher_ckpt, teacher_is_built
+        )
         self.teacher.requires_grad_(False)
         leave_out(self, 'architecture')
         self.prompts = nn.ModuleList(
@@ -102,25 +103,21 @@ class FrequencyPromptTuning(BaseAlgorithm):
         Raises:
             UsageError: If the teacher has not been trained.
         """
-        pretrained = (self.teacher.init_cfg or {}).get('type') == 'Pretrained'
-        if not (self.teacher_ckpt or self.teacher_is_built or pretrained):
-            raise UsageError(
-                'the teacher would have random weights. Set '
-                'model.teacher_ckpt to its checkpoint'
-            )
+        refuse_random_teacher(self._teacher_has_weights)
         super().init_weights()
 
     def train(self, mode: bool = True) -> 'FrequencyPromptTuning':
         """Switch the mode; every layer of the teacher stays in evaluation.
 
         Its composite modules follow the mode, for heads choose by it what
-        they return; the layers that would behave otherwise while training,
-        normalisation and dropout, are all single ones.
+        they return; its single layers and those of PyTorch do not, for
+        normalisation and dropout behave otherwise while training.
         """
         super().train(mode)
         for module in self.teacher.modules():
-            if next(module.children(), None) is None:
-                module.eval()
+            single = next(module.children(), None) is None
+            if single or type(module).__module__.startswith('torch.'):
+                module.training = False
         return self
 
     def loss(
@@ -139,11 +136,17 @@ class FrequencyPromptTuning(BaseAlgorithm):
             feature, ``loss_dissimilarity``, and the statistic
             ``mask_overlap``.
         """
+        self._masks = []
         losses = super().loss(inputs, data_samples)
+        if not self._masks:
+            raise UsageError(
+                f'the teacher ran without passing {self.source!r}: take a '
+                'layer that its forward pass uses'
+            )
         losses['loss_dissimilarity'] = self.loss_dissimilarity(self._masks)
         every = [mask for level in self._masks for mask in level]
-        losses['mask_overlap'] = mask_overlap(every).detach()
-        self._masks = []
+        with torch.no_grad():
+            losses['mask_overlap'] = mask_overlap(every)
         return losses
 
     def _prompt_output(

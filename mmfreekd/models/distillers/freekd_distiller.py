@@ -43,10 +43,11 @@ class FreeKDDistiller(ConfigurableDistiller):
 
         Returns:
             dict[str, int]: Empty if something else than modules is
-            recorded: then the teacher has to run to its end.
+            recorded, or anything delivered: then the teacher has to run to
+            its end.
         """
         recorders = self.teacher_recorders.recorders
-        if not all(
+        if self.deliveries.deliveries or not all(
             isinstance(r, MODULE_RECORDERS) for r in recorders.values()
         ):
             return {}

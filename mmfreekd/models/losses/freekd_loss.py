@@ -1,6 +1,8 @@
+import logging
 from typing import List, Optional, Sequence, Union
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -87,6 +89,13 @@ class FreeKDLoss(BaseModule):
         )
         if prompt_ckpt is not None:
             load_prompts(prompts, prompt_ckpt)
+        else:
+            print_log(
+                'FreeKDLoss: the frequency prompts are untuned, for there is '
+                'no prompt_ckpt; the masks mean nothing',
+                logger='current',
+                level=logging.WARNING,
+            )
         for i, prompt in enumerate(prompts):
             self.register_buffer(
                 f'prompts_{i}', prompt.prompts.detach(), persistent=False

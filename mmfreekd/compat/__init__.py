@@ -10,26 +10,16 @@ mmfreekd.compat --enable`` does it for every process of an environment, which
 the stock tools of MMRazor need.
 """
 
-import argparse
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import logging
 import sys
-import sysconfig
-from pathlib import Path
 from pickle import UnpicklingError
 
 RAZOR_QUANTIZATION = 'mmrazor.structures.quantization.backend_config'
 MMENGINE_CHECKPOINT = 'mmengine.runner.checkpoint'
 MMENGINE_CONFIG = 'mmengine.config.utils'
-STARTUP_FILE = 'mmfreekd_compat.pth'
-# one line, as a .pth file wants it; silent once mmfreekd is uninstalled
-STARTUP_LINE = (
-    "import importlib.util as u; u.find_spec('mmfreekd') and "
-    "__import__('mmfreekd')\n"
-)
-
 logger = logging.getLogger('mmfreekd')
 
 
@@ -163,36 +153,3 @@ def torch_major() -> int:
     from importlib.metadata import version
 
     return int(version('torch').split('.')[0])
-
-
-def startup_path() -> Path:
-    """Where the start-up file of this environment lies."""
-    return Path(sysconfig.get_paths()['purelib']) / STARTUP_FILE
-
-
-def main(args=None) -> None:
-    """Switch the mends on or off for every process of this environment."""
-    parser = argparse.ArgumentParser(
-        prog='python -m mmfreekd.compat', description=main.__doc__
-    )
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument(
-        '--enable',
-        action='store_true',
-        help='apply the mends whenever Python starts here, '
-        'so that stock MMRazor tools work',
-    )
-    choice.add_argument(
-        '--disable', action='store_true', help='take that back'
-    )
-    args = parser.parse_args(args)
-    path = startup_path()
-    if args.enable:
-        path.write_text(STARTUP_LINE)
-    elif args.disable:
-        path.unlink(missing_ok=True)
-    print(f'start-up mends are {"on" if path.exists() else "off"} ({path})')
-
-
-if __name__ == '__main__':
-    main()
