@@ -120,8 +120,8 @@ def make_workspace(path: Path) -> Workspace:
             '--num-val',
             6,
             '--size',
-            64,
-            64,
+            96,
+            96,
         )
     for task, name in TEACHERS.items():
         torch.manual_seed(0)
