@@ -18,8 +18,10 @@ custom_imports = dict(imports=['loss_dump'])
 custom_hooks = [dict(type='mmengine.LossDumpHook')]
 model = dict(architecture=dict(
     backbone=dict(norm_eval=True),
-    decode_head=dict(norm_cfg=None, dropout_ratio=0),
-    auxiliary_head=dict(norm_cfg=None, dropout_ratio=0)))
+    decode_head=dict(norm_cfg=None, dropout_ratio=0,
+                     loss_decode=dict(class_weight=None)),
+    auxiliary_head=dict(norm_cfg=None, dropout_ratio=0,
+                        loss_decode=dict(class_weight=None))))
 train_pipeline = [
     dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
     dict(type='PackSegInputs')
