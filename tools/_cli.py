@@ -155,7 +155,17 @@ def run(main) -> None:
     """
     try:
         main()
+        leave_together()
     except UsageError as error:
         if os.environ.get('LOCAL_RANK', '0') == '0':
             print(f'error: {error}', file=sys.stderr, flush=True)
         sys.exit(2)
+
+
+def leave_together() -> None:
+    """End the process group, for gloo may abort where one leaves first."""
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
