@@ -32,7 +32,8 @@ def read_checkpoint(path: str, what: str) -> dict:
     except FileNotFoundError:
         raise CheckpointError(
             f'{what}: there is no file {path!r} (working directory '
-            f'{os.getcwd()}). Give the path of an existing checkpoint'
+            f'{os.getcwd()}). Train it first, or give the path of an existing '
+            'checkpoint'
         )
     except OSError as error:
         raise CheckpointError(
@@ -111,7 +112,8 @@ def leave_out(module: nn.Module, part: str) -> None:
     """Keep a frozen part out of a module's checkpoints.
 
     It is rebuilt from the config whenever the module is; loading a
-    checkpoint leaves it as it is.
+    checkpoint leaves it as it is, and a checkpoint that holds nothing of the
+    rest is refused.
 
     Args:
         module (nn.Module): The module.
@@ -124,6 +126,12 @@ def leave_out(module: nn.Module, part: str) -> None:
             del state_dict[key]
 
     def keep_own(module, state_dict, prefix, *args):
+        if not set(module.state_dict(prefix=prefix)) & set(state_dict):
+            raise CheckpointError(
+                f'the checkpoint holds nothing of this {type(module).__name__}'
+                '. A teacher or an exported student is loaded with its own '
+                'config'
+            )
         own = getattr(module, part).state_dict(prefix=f'{prefix}{part}.')
         state_dict.update(own)
 

@@ -362,3 +362,10 @@ def test_losses_and_connectors_work_in_plain_mmrazor(pair, build_distill):
     teacher = snapshot(model.teacher)
     train(model, pair.batch, steps=1)
     assert_close(snapshot(model.teacher), teacher, rtol=0, atol=0)
+
+
+def test_a_checkpoint_of_something_else_is_refused(det_pair, build_distill):
+    distill = build_distill(det_pair)
+    student = dict(distill.student.state_dict())
+    with pytest.raises(CheckpointError, match='nothing of this FreeKDDistill'):
+        distill.load_state_dict(student, strict=False)

@@ -294,7 +294,8 @@ def parse_args(argv: Sequence[str] = None) -> argparse.Namespace:
     """Parse the command line; ``args.recipe`` is the checked recipe."""
     default = Recipe()
     parser = argparse.ArgumentParser(
-        description='Write a small data set of coloured shapes'
+        description='Write a small data set of coloured shapes',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('format', choices=sorted(WRITERS))
     parser.add_argument('out', help='folder, new or written by this tool')
