@@ -1,5 +1,6 @@
 import copy
 import warnings
+from pathlib import Path
 
 import pytest
 import tiny_models
@@ -369,3 +370,21 @@ def test_a_checkpoint_of_something_else_is_refused(det_pair, build_distill):
     student = dict(distill.student.state_dict())
     with pytest.raises(CheckpointError, match='nothing of this FreeKDDistill'):
         distill.load_state_dict(student, strict=False)
+
+
+@pytest.mark.parametrize('tuned_on, warned', [('same', 0), ('other.pth', 1)])
+def test_reports_prompts_that_were_tuned_on_another_teacher(
+    det_pair, build_distill, monkeypatch, tuned_on, warned
+):
+    from mmfreekd.models.algorithms import freekd_distill
+
+    said = []
+    monkeypatch.setattr(
+        freekd_distill, 'print_log', lambda text, **kwargs: said.append(text)
+    )
+    model = build_distill(det_pair)
+    loss = model.distiller.distill_losses['loss_freekd']
+    same = f'elsewhere/{Path(det_pair.teacher_ckpt).name}'
+    loss.prompt_meta['teacher_ckpt'] = same if tuned_on == 'same' else tuned_on
+    model.init_weights()
+    assert len([text for text in said if 'tuned on' in text]) == warned

@@ -1,6 +1,9 @@
+import logging
+from pathlib import Path
 from typing import Dict, List, Optional, Union
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from mmrazor.models.algorithms import SingleTeacherDistill
@@ -98,7 +101,23 @@ class FreeKDDistill(SingleTeacherDistill):
                     'prompt_ckpt to the prompts.pth that it writes; or set '
                     'num_prompts=0 for plain frequency distillation'
                 )
+            if isinstance(loss, FreeKDLoss):
+                self._compare_teachers(name, loss.prompt_meta)
         super().init_weights()
+
+    def _compare_teachers(self, name: str, meta: dict) -> None:
+        tuned = meta.get('teacher_ckpt')
+        if (
+            tuned
+            and self.teacher_ckpt
+            and (Path(tuned).name != Path(self.teacher_ckpt).name)
+        ):
+            print_log(
+                f'{name}: its prompts were tuned on {tuned!r}, but the '
+                f'teacher is {self.teacher_ckpt!r}',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def train(self, mode: bool = True) -> 'FreeKDDistill':
         """Switch the student's mode; the teacher stays in evaluation."""

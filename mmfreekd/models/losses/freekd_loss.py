@@ -78,6 +78,7 @@ class FreeKDLoss(BaseModule):
         self.channels = channels_per_level(channels, num_levels)
         self.num_prompts = num_prompts
         self.prompt_ckpt = prompt_ckpt
+        self.prompt_meta: dict = {}
         self.gate = None
         if position_gate is not None:
             self.gate = PositionGate(self.channels, **position_gate)
@@ -88,7 +89,7 @@ class FreeKDLoss(BaseModule):
             for c in self.channels
         )
         if prompt_ckpt is not None:
-            load_prompts(prompts, prompt_ckpt)
+            self.prompt_meta = load_prompts(prompts, prompt_ckpt)
         else:
             print_log(
                 'FreeKDLoss: the frequency prompts are untuned, for there is '
