@@ -11,6 +11,13 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
+ROOT = Path(__file__).parents[1]
+loaded = sys.modules.get('mmfreekd')
+if loaded and Path(loaded.__file__).parents[1] != ROOT:
+    # the start-up file has imported the installed package: test the clone's
+    for name in [n for n in sys.modules if n.startswith('mmfreekd')]:
+        del sys.modules[name]
+sys.path.insert(0, str(ROOT))
 # references.py and tiny_models.py are imported from every folder below
 sys.path.insert(0, str(Path(__file__).parent))
 
