@@ -1,13 +1,20 @@
 """The file of frequency prompts: what stage 1 writes and stage 2 reads."""
 
+import re
 from pathlib import Path
 from typing import Dict, Optional
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from .checkpoints import read_checkpoint, save_whole
 from .errors import CheckpointError
 from .version import __version__
+
+# what the official release calls its prompts, by pyramid level
+OFFICIAL_KEY = re.compile(r'(?:.*\.)?mask_modules\.(\d+)\.mask_token')
+OFFICIAL = 'official release of FreeKD'
+OFFICIAL_LEVELS = 3
 
 
 def prompts_meta(prompts: nn.ModuleList) -> Dict:
@@ -46,15 +53,98 @@ def save_prompts(
     save_whole(content, path)
 
 
+def from_official(
+    checkpoint: Dict, path: str, what: str = 'prompt_ckpt'
+) -> Optional[Dict]:
+    """Make prompts of the official release what stage 1 would have written.
+
+    They are known by their keys, ``mask_modules.{pyramid level}.mask_token``,
+    under ``state_dict`` or not, behind any prefix and among any other weights.
+
+    Args:
+        checkpoint (dict): What the file holds.
+        path (str): The file, for messages.
+        what (str): What it is, for messages. Defaults to 'prompt_ckpt'.
+
+    Returns:
+        dict: ``meta`` and ``state_dict`` of a ``prompts.pth``; None if there
+        are no such keys.
+
+    Raises:
+        CheckpointError: If pyramid levels are missing or doubled, or a
+            prompt is not ``(4, T, C)`` or not finite.
+    """
+    weights = checkpoint.get('state_dict')
+    if not isinstance(weights, dict):
+        weights = checkpoint
+    found = sorted(
+        (int(match[1]), key)
+        for key in weights
+        if (match := OFFICIAL_KEY.fullmatch(str(key)))
+    )
+    if not found:
+        return None
+    where = f'{what}: {str(path)!r}, a checkpoint of the {OFFICIAL},'
+    if [level for level, _ in found] != list(range(len(found))):
+        raise CheckpointError(
+            f'{where} must hold the prompts of pyramid levels 0, 1, 2, ... '
+            'without gaps, each once, got '
+            + ', '.join(key for _, key in found)
+            + '. Take the whole file, and leave out the keys of other models'
+        )
+    tokens = [_checked(weights[key], key, where) for _, key in found]
+    num_prompts = [token.size(1) for token in tokens]
+    if len(set(num_prompts)) > 1:
+        raise CheckpointError(
+            f'{where} must hold one number T of prompts for all pyramid '
+            f'levels, got {num_prompts}. Tune prompts in stage 1 instead'
+        )
+    # Their bands are LL, then level 1 (the finest), 2 and 3: our order too,
+    # low, then from the finest to the coarsest. Nothing is to be permuted.
+    return dict(
+        meta=dict(
+            channels=[token.size(2) for token in tokens],
+            num_prompts=num_prompts[0],
+            levels=OFFICIAL_LEVELS,
+            band_layout='level',
+            wavelet='haar',
+            source_format=OFFICIAL,
+            mmfreekd_version=__version__,
+        ),
+        state_dict={f'{i}.prompts': token for i, token in enumerate(tokens)},
+    )
+
+
+def _checked(token: Tensor, key: str, where: str) -> Tensor:
+    """The prompts of one pyramid level, in float32 and apart from the rest."""
+    bands = 1 + OFFICIAL_LEVELS
+    shape = tuple(getattr(token, 'shape', ()))
+    if len(shape) != 3 or shape[0] != bands or 0 in shape:
+        got = shape if isinstance(token, Tensor) else type(token).__name__
+        raise CheckpointError(
+            f'{where} must hold {key} as a tensor ({bands}, T, C), T prompts '
+            'for the low band and for each of three wavelet levels, got '
+            f'{got}. Prompts of other bands are tuned in stage 1'
+        )
+    wrong = int((~torch.isfinite(token)).sum())
+    if wrong:
+        raise CheckpointError(
+            f'{where} must hold finite numbers, but {wrong} of the '
+            f'{token.numel()} in {key} are nan or infinite. Its tuning has '
+            'failed: take another file, or tune prompts in stage 1'
+        )
+    return token.detach().to(torch.float32, copy=True)
+
+
 def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
-    """Load the prompts that stage 1 wrote.
+    """Load the prompts that stage 1 wrote, or those of the official release.
 
     Args:
         prompts (nn.ModuleList): A ``FrequencyPrompt`` for each pyramid level.
         path (str): The file.
 
     Returns:
-        dict: The file's ``meta``.
+        dict: The file's ``meta``, or that of :func:`from_official`.
 
     Raises:
         CheckpointError: If there is no such file, it holds no prompts, or
@@ -68,24 +158,33 @@ def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
             'in its work_dir)'
         )
     checkpoint = read_checkpoint(path, 'prompt_ckpt')
-    if not {'meta', 'state_dict'} <= checkpoint.keys() or (
-        'num_prompts' not in checkpoint['meta']
+    checkpoint = from_official(checkpoint, path) or checkpoint
+    meta, expected = checkpoint.get('meta'), prompts_meta(prompts)
+    if (
+        'state_dict' not in checkpoint
+        or not isinstance(meta, dict)
+        or 'num_prompts' not in meta
     ):
         raise CheckpointError(
             f'prompt_ckpt: {str(path)!r} holds no frequency prompts; '
-            'expected the prompts.pth that stage 1 writes'
+            'expected the prompts.pth that stage 1 writes, or a checkpoint of '
+            f'the {OFFICIAL} (keys mask_modules.0.mask_token, ...)'
         )
-    meta, expected = checkpoint['meta'], prompts_meta(prompts)
     wrong = [
         f'{key} is {meta.get(key)}, expected {value}'
         for key, value in expected.items()
         if meta.get(key) != value
     ]
     if wrong:
+        official = (
+            f" They come from the {OFFICIAL}: preset='official' of FreeKDLoss "
+            'sets its layout'
+        )
         raise CheckpointError(
             f'prompt_ckpt: the prompts in {str(path)!r} are of another '
             f'layout: {"; ".join(wrong)}. Set the same in the config, or '
-            'tune prompts for it in stage 1'
+            'tune prompts for it in stage 1.'
+            + official * (meta.get('source_format') == OFFICIAL)
         )
     try:
         prompts.load_state_dict(checkpoint['state_dict'])

@@ -15,7 +15,7 @@ Convention:
 """
 
 from .bands import BAND_LAYOUTS, FrequencyBands, band_names, num_bands
-from .distance import frequency_distance
+from .distance import frequency_distance, normalize_channels
 from .masks import apply_masks, frequency_masks, mask_overlap
 from .position import channel_relation, position_weights
 from .wavelet import wavedec2, waverec2
@@ -29,6 +29,7 @@ __all__ = [
     'frequency_distance',
     'frequency_masks',
     'mask_overlap',
+    'normalize_channels',
     'num_bands',
     'position_weights',
     'wavedec2',

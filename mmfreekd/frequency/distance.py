@@ -1,15 +1,22 @@
 """The frequency distance: what the student is trained on (section 3.3)."""
 
-from typing import Optional, Sequence
+from typing import Callable, Collection, Dict, Optional, Sequence
 
 import torch
 from torch import Tensor
 
+from ..errors import UsageError
 from .bands import check_layout
 from .masks import full_precision, mask_per_level
 from .wavelet import wavedec2
 
 REDUCTIONS = ('mean', 'sum')
+PENALTIES: Dict[str, Callable[[Tensor], Tensor]] = dict(
+    l1=torch.abs,
+    mse=torch.square,
+    log_mse=lambda difference: difference.abs().log1p().square(),
+)
+TINY = 1e-6  # a channel that is the same everywhere has no deviation
 
 
 def frequency_distance(
@@ -22,6 +29,10 @@ def frequency_distance(
     low_band: bool = True,
     reduction: str = 'mean',
     wavelet: str = 'haar',
+    high_bands: bool = True,
+    prompt_reduction: str = 'mean',
+    low_penalty: str = 'l1',
+    high_penalty: str = 'l1',
 ) -> Tensor:
     r"""Compare two features band by band under the teacher's masks.
 
@@ -32,6 +43,10 @@ def frequency_distance(
     where the mean runs over every element of a band and M is averaged over
     its T prompts. One mask multiplies both sides and is positive, and the
     transform is linear: so it is the difference that is transformed, once.
+
+    Other penalties than the absolute value make the frequency-decoupled
+    distance of FreeKD+, as we read its abstract: strict on the low band,
+    relaxed on the high ones. The mask then weighs the penalty.
 
     Args:
         s_feature (Tensor): The student's feature ``(N, C, H, W)``.
@@ -49,22 +64,95 @@ def frequency_distance(
         reduction (str): ``'mean'`` or ``'sum'`` over a band's elements.
             Defaults to 'mean'.
         wavelet (str): See :func:`wavedec2`. Defaults to 'haar'.
+        high_bands (bool): Whether the other bands count. Defaults to True.
+        prompt_reduction (str): ``'mean'`` or ``'sum'`` of a band's T masks.
+            Defaults to 'mean'.
+        low_penalty (str): What a difference d costs in the low band:
+            ``'l1'`` |d|, ``'mse'`` d^2 or ``'log_mse'`` log(1 + |d|)^2.
+            Defaults to 'l1'.
+        high_penalty (str): The same for the other bands. Defaults to 'l1'.
 
     Returns:
         Tensor: A scalar, in float32 or wider.
 
     Raises:
-        ValueError: If shapes, layout or reduction do not fit.
+        ValueError: If shapes, layout or a choice do not fit.
 
     Example:
         >>> frequency_distance(torch.zeros(1, 2, 8, 8), torch.ones(1, 2, 8, 8))
         tensor(8.)
     """
     check_layout(levels, band_layout)
-    if reduction not in REDUCTIONS:
-        raise ValueError(
-            f'reduction must be one of {REDUCTIONS}, got {reduction!r}'
+    _check_choice('reduction', reduction, REDUCTIONS)
+    check_distance(
+        low_band, high_bands, prompt_reduction, low_penalty, high_penalty
+    )
+    _check_shapes(s_feature, t_feature, weights)
+    with torch.autocast(s_feature.device.type, enabled=False):
+        difference = full_precision(t_feature) - full_precision(s_feature)
+        bands = wavedec2(difference, levels, wavelet)
+        parts = [PENALTIES[low_penalty](bands.low)]
+        parts += [PENALTIES[high_penalty](details) for details in bands.high]
+        if masks is not None:
+            factors = mask_per_level(
+                bands, masks, band_layout, prompt_reduction
+            )
+            parts = [part * mask for part, mask in zip(parts, factors)]
+        if weights is not None:
+            parts = [
+                torch.einsum('nc...,nc->nc...', part, weights)
+                for part in parts
+            ]
+        counted = parts[not low_band : None if high_bands else 1]
+        totals = [_reduce(p, band_layout, reduction) for p in counted]
+        return torch.stack(totals).sum()
+
+
+def normalize_channels(x: Tensor) -> Tensor:
+    """Take each channel to mean 0 and deviation 1 over batch and space.
+
+    A distance of two features then asks for the same patterns, whatever the
+    scale of either side.
+
+    Args:
+        x (Tensor): ``(N, C, H, W)``.
+
+    Returns:
+        Tensor: ``(N, C, H, W)`` in float32 or wider.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        x = full_precision(x)
+        variance, mean = torch.var_mean(
+            x, dim=(0, 2, 3), correction=0, keepdim=True
         )
+        return (x - mean) / (variance + TINY).sqrt()
+
+
+def check_distance(
+    low_band: bool,
+    high_bands: bool,
+    prompt_reduction: str,
+    low_penalty: str,
+    high_penalty: str,
+) -> None:
+    """Raise ``UsageError`` if a choice of the distance is not known."""
+    _check_choice('prompt_reduction', prompt_reduction, REDUCTIONS)
+    _check_choice('low_penalty', low_penalty, PENALTIES)
+    _check_choice('high_penalty', high_penalty, PENALTIES)
+    if not low_band and not high_bands:
+        raise UsageError('low_band or high_bands must be True, both are False')
+
+
+def _check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise UsageError(
+            f'{name} must be one of {tuple(choices)}, got {value!r}'
+        )
+
+
+def _check_shapes(
+    s_feature: Tensor, t_feature: Tensor, weights: Optional[Tensor]
+) -> None:
     if s_feature.shape != t_feature.shape:
         raise ValueError(
             'the features of student and teacher must have one shape, got '
@@ -76,26 +164,12 @@ def frequency_distance(
             f'weights must be (N, C) = {tuple(s_feature.shape[:2])}, got '
             f'{tuple(weights.shape)}'
         )
-    with torch.autocast(s_feature.device.type, enabled=False):
-        difference = full_precision(t_feature) - full_precision(s_feature)
-        bands = wavedec2(difference, levels, wavelet)
-        parts = [bands.low.abs(), *(d.abs() for d in bands.high)]
-        if masks is not None:
-            factors = mask_per_level(bands, masks, band_layout, 'mean')
-            parts = [part * mask for part, mask in zip(parts, factors)]
-        if weights is not None:
-            parts = [
-                torch.einsum('nc...,nc->nc...', part, weights)
-                for part in parts
-            ]
-        totals = [_reduce(part, reduction) for part in parts[1:]]
-        if band_layout == 'subband' and reduction == 'mean':
-            # three bands of one size: three means are 3 x the common one
-            totals = [3 * total for total in totals]
-        if low_band:
-            totals.insert(0, _reduce(parts[0], reduction))
-        return torch.stack(totals).sum()
 
 
-def _reduce(x: Tensor, reduction: str) -> Tensor:
-    return x.mean() if reduction == 'mean' else x.sum()
+def _reduce(part: Tensor, band_layout: str, reduction: str) -> Tensor:
+    """Reduce the low band ``(N, C, h, w)`` or a level ``(N, C, 3, h, w)``."""
+    if reduction == 'sum':
+        return part.sum()
+    # three bands of one size: three means are 3 x the common one
+    bands = part.size(2) if part.dim() == 5 and band_layout == 'subband' else 1
+    return bands * part.mean()

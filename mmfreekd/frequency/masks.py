@@ -1,6 +1,6 @@
 """Frequency masks: what of each band is worth imitating (section 3.2)."""
 
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -110,7 +110,11 @@ def apply_masks(
     )
 
 
-def mask_overlap(masks: Sequence[Tensor], kind: str = 'jaccard') -> Tensor:
+def mask_overlap(
+    masks: Sequence[Tensor],
+    kind: str = 'jaccard',
+    diagonal: Optional[bool] = None,
+) -> Tensor:
     r"""How much the masks of different prompts overlap (section 3.2).
 
     For two masks a and b of one band, over its pixels:
@@ -121,10 +125,13 @@ def mask_overlap(masks: Sequence[Tensor], kind: str = 'jaccard') -> Tensor:
 
     Args:
         masks (list[Tensor]): One ``(N, T, h_b, w_b)`` per band.
-        kind (str): ``'jaccard'`` averages over all T x T pairs, a mask with
-            itself included (the paper); ``'dice'`` over the pairs of
-            different masks (the official code), and is 0 for T = 1.
-            Defaults to 'jaccard'.
+        kind (str): ``'jaccard'`` (the paper) or ``'dice'`` (the official
+            code). Defaults to 'jaccard'.
+        diagonal (bool, optional): Whether the pairs of a mask with itself
+            count, which overlap by 1: then T prompts cannot come below
+            1 / T. Without them the overlap is 0 for T = 1. None: with
+            'jaccard' they count (the paper), with 'dice' they do not (the
+            official code). Defaults to None.
 
     Returns:
         Tensor: A scalar in [0, 1]: the mean over bands, images and pairs.
@@ -140,24 +147,30 @@ def mask_overlap(masks: Sequence[Tensor], kind: str = 'jaccard') -> Tensor:
         raise ValueError(f'kind must be one of {OVERLAP_KINDS}, got {kind!r}')
     if not masks:
         raise ValueError('masks must hold one tensor per band, got none')
+    if diagonal is None:
+        diagonal = kind == 'jaccard'
     with torch.autocast(masks[0].device.type, enabled=False):
         return torch.stack(
-            [_overlap(full_precision(mask), kind) for mask in masks]
+            [_overlap(full_precision(mask), kind, diagonal) for mask in masks]
         ).mean()
 
 
-def _overlap(mask: Tensor, kind: str) -> Tensor:
+def _overlap(mask: Tensor, kind: str, diagonal: bool) -> Tensor:
     flat = mask.flatten(2)
     product = flat @ flat.transpose(1, 2)  # (N, T, T): sum of a * b
     square = product.diagonal(dim1=1, dim2=2)
     squares = square.unsqueeze(1) + square.unsqueeze(2)
     if kind == 'jaccard':
-        return (product / (squares - product).clamp_min(TINY)).mean()
+        overlap = product / (squares - product).clamp_min(TINY)
+    else:
+        overlap = 2 * product / squares.clamp_min(TINY)
+    if diagonal:
+        return overlap.mean()
     num_prompts = mask.size(1)
     if num_prompts == 1:
         return product.sum() * 0
     pairs = ~torch.eye(num_prompts, dtype=torch.bool, device=mask.device)
-    return (2 * product / squares.clamp_min(TINY))[:, pairs].mean()
+    return overlap[:, pairs].mean()
 
 
 def mask_per_level(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ...checkpoints import leave_out
 from ...errors import UsageError
 from ...frequency import mask_overlap
+from ...presets import preset_with
 from ...registry import MODELS
 from ..layers import FrequencyPrompt
 from ..pyramid import Feature, channels_per_level, pyramid_levels
@@ -42,8 +43,11 @@ class FrequencyPromptTuning(BaseAlgorithm):
             :class:`mmfreekd.models.FrequencyPrompt`: num_prompts, levels,
             band_layout, wavelet. Defaults to None.
         loss_dissimilarity (dict, optional): Config of the prompts' loss.
-            None: ``dict(type='mmfreekd.PromptDissimilarityLoss')``. Defaults
-            to None.
+            None: :class:`mmfreekd.models.PromptDissimilarityLoss` of the
+            preset's kind. Defaults to None.
+        preset (str): ``'paper'``, ``'official'`` or ``'plus'``, the same as
+            in stage 2: what ``prompt`` does not say, see
+            :mod:`mmfreekd.presets`. Defaults to 'paper'.
         data_preprocessor (dict | nn.Module, optional): None: the teacher's.
             Defaults to None.
         init_cfg (dict, optional): Defaults to None.
@@ -66,7 +70,9 @@ class FrequencyPromptTuning(BaseAlgorithm):
         loss_dissimilarity: Optional[dict] = None,
         data_preprocessor: Union[dict, nn.Module, None] = None,
         init_cfg: Optional[dict] = None,
+        preset: str = 'paper',
     ) -> None:
+        choices = preset_with(preset)
         teacher_is_built = isinstance(architecture, BaseModel)
         super().__init__(
             build_model(architecture, 'architecture'),
@@ -80,12 +86,22 @@ class FrequencyPromptTuning(BaseAlgorithm):
         )
         self.teacher.requires_grad_(False)
         leave_out(self, 'architecture')
+        prompt = dict(
+            dict(
+                num_prompts=choices.num_prompts,
+                band_layout=choices.band_layout,
+            ),
+            **(prompt or {}),
+        )
         self.prompts = nn.ModuleList(
-            FrequencyPrompt(c, **(prompt or {}))
+            FrequencyPrompt(c, **prompt)
             for c in channels_per_level(channels, num_levels)
         )
         self.loss_dissimilarity = MODELS.build(
-            loss_dissimilarity or dict(type='mmfreekd.PromptDissimilarityLoss')
+            loss_dissimilarity
+            or dict(
+                type='mmfreekd.PromptDissimilarityLoss', kind=choices.overlap
+            )
         )
         self._masks: List[List[Tensor]] = []
         find_source(self.teacher, source, 'teacher').register_forward_hook(

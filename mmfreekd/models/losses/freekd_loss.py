@@ -7,9 +7,15 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...errors import UsageError
-from ...frequency import frequency_distance, frequency_masks
+from ...frequency import (
+    frequency_distance,
+    frequency_masks,
+    normalize_channels,
+)
 from ...frequency.bands import check_layout
+from ...frequency.distance import check_distance
 from ...frequency.wavelet import check_wavelet
+from ...presets import preset_with
 from ...prompt_files import load_prompts
 from ...registry import MODELS
 from ..layers import FrequencyPrompt, PositionGate
@@ -28,22 +34,41 @@ class FreeKDLoss(BaseModule):
             number or one for each pyramid level.
         num_levels (int, optional): Pyramid levels. None: as many as channels
             are given, 1 for a single number. Defaults to None.
-        num_prompts (int): Prompts T for each band; 0 for no masks at all,
-            plain frequency distillation. Defaults to 2.
+        num_prompts (int, optional): Prompts T for each band; 0 for no masks
+            at all, plain frequency distillation. None: the preset's.
+            Defaults to None.
         levels (int): Wavelet levels J. Defaults to 3.
-        band_layout (str): ``'subband'`` (the paper) or ``'level'`` (the
-            official code). Defaults to 'subband'.
-        low_band (bool): Whether the low band counts. Defaults to True.
+        band_layout (str, optional): ``'subband'`` (the paper) or ``'level'``
+            (the official code). None: the preset's. Defaults to None.
+        low_band (bool, optional): Whether the low band counts. None: the
+            preset's. Defaults to None.
         wavelet (str): Defaults to 'haar'.
-        position_gate (dict, optional): Arguments of
+        position_gate (dict | str, optional): Arguments of
             :class:`mmfreekd.models.PositionGate`, such as
             ``dict(side='both')``; it weighs the channels by their position.
-            None: they all count alike. Defaults to None.
-        prompt_ckpt (str, optional): The ``prompts.pth`` of stage 1. None
-            leaves the prompts untuned, which
-            :class:`mmfreekd.models.FreeKDDistill` refuses to train with.
-            Defaults to None.
+            None: they all count alike. Defaults to 'preset'.
+        prompt_ckpt (str, optional): The ``prompts.pth`` of stage 1, or the
+            prompts of the official release. None leaves the prompts untuned,
+            which :class:`mmfreekd.models.FreeKDDistill` refuses to train
+            with. Defaults to None.
         loss_weight (float): The paper's mu. Defaults to 1.0.
+        preset (str): ``'paper'``, ``'official'`` or ``'plus'``: what is not
+            given otherwise, see :mod:`mmfreekd.presets`. Defaults to
+            'paper'.
+        normalize (bool, optional): Whether the channels of both features are
+            normalised before they are compared, see
+            :func:`mmfreekd.frequency.normalize_channels`; masks and position
+            weights are those of the features as they are. None: the
+            preset's. Defaults to None.
+        refine_masks (bool, optional): Whether a mask is multiplied with the
+            student's own under the same prompts (FreeKD+). None: the
+            preset's. Defaults to None.
+        low_penalty (str, optional): See
+            :func:`mmfreekd.frequency.frequency_distance`, as for the next
+            three. None: the preset's. Defaults to None.
+        high_penalty (str, optional): None: the preset's. Defaults to None.
+        high_bands (bool): Defaults to True.
+        prompt_reduction (str): Defaults to 'mean'.
 
     Raises:
         CheckpointError: If the prompts are missing or of another layout.
@@ -54,42 +79,79 @@ class FreeKDLoss(BaseModule):
         self,
         channels: Union[int, Sequence[int]],
         num_levels: Optional[int] = None,
-        num_prompts: int = 2,
+        num_prompts: Optional[int] = None,
         levels: int = 3,
-        band_layout: str = 'subband',
-        low_band: bool = True,
+        band_layout: Optional[str] = None,
+        low_band: Optional[bool] = None,
         wavelet: str = 'haar',
-        position_gate: Optional[dict] = None,
+        position_gate: Union[dict, str, None] = 'preset',
         prompt_ckpt: Optional[str] = None,
         loss_weight: float = 1.0,
+        preset: str = 'paper',
+        normalize: Optional[bool] = None,
+        refine_masks: Optional[bool] = None,
+        low_penalty: Optional[str] = None,
+        high_penalty: Optional[str] = None,
+        high_bands: bool = True,
+        prompt_reduction: str = 'mean',
     ) -> None:
         super().__init__()
+        choices = preset_with(
+            preset,
+            num_prompts=num_prompts,
+            band_layout=band_layout,
+            low_band=low_band,
+            normalize=normalize,
+            refine_masks=refine_masks,
+            low_penalty=low_penalty,
+            high_penalty=high_penalty,
+        )
         if loss_weight < 0:
             raise UsageError(
                 f'loss_weight must not be negative, got {loss_weight}'
             )
-        check_layout(levels, band_layout)
+        check_layout(levels, choices.band_layout)
         check_wavelet(wavelet)
-        self.layout = dict(
-            levels=levels, band_layout=band_layout, wavelet=wavelet
+        check_distance(
+            choices.low_band,
+            high_bands,
+            prompt_reduction,
+            choices.low_penalty,
+            choices.high_penalty,
         )
-        self.low_band = low_band
+        self.layout = dict(
+            levels=levels, band_layout=choices.band_layout, wavelet=wavelet
+        )
+        self.distance = dict(
+            self.layout,
+            low_band=choices.low_band,
+            high_bands=high_bands,
+            prompt_reduction=prompt_reduction,
+            low_penalty=choices.low_penalty,
+            high_penalty=choices.high_penalty,
+        )
+        self.normalize = choices.normalize
+        self.refine_masks = choices.refine_masks
         self.loss_weight = loss_weight
         self.channels = channels_per_level(channels, num_levels)
-        self.num_prompts = num_prompts
+        self.num_prompts = choices.num_prompts
         self.prompt_ckpt = prompt_ckpt
         self.prompt_meta: dict = {}
+        if position_gate == 'preset':
+            position_gate = choices.position_gate
         self.gate = None
         if position_gate is not None:
             self.gate = PositionGate(self.channels, **position_gate)
-        if num_prompts == 0:
-            return
+        if self.num_prompts > 0:
+            self._load_prompts()
+
+    def _load_prompts(self) -> None:
         prompts = torch.nn.ModuleList(
-            FrequencyPrompt(c, num_prompts, **self.layout)
+            FrequencyPrompt(c, self.num_prompts, **self.layout)
             for c in self.channels
         )
-        if prompt_ckpt is not None:
-            self.prompt_meta = load_prompts(prompts, prompt_ckpt)
+        if self.prompt_ckpt is not None:
+            self.prompt_meta = load_prompts(prompts, self.prompt_ckpt)
         else:
             print_log(
                 'FreeKDLoss: the frequency prompts are untuned, for there is '
@@ -107,14 +169,19 @@ class FreeKDLoss(BaseModule):
         """Whether there are prompts that no stage 1 has tuned."""
         return self.num_prompts > 0 and self.prompt_ckpt is None
 
-    def masks(self, t_feature: Tensor, level: int) -> Optional[List[Tensor]]:
+    def masks(
+        self, s_feature: Tensor, t_feature: Tensor, level: int
+    ) -> Optional[List[Tensor]]:
         """The frequency masks of one pyramid level, None without prompts."""
         if self.num_prompts == 0:
             return None
+        prompts = getattr(self, f'prompts_{level}')
         with torch.no_grad():
-            return frequency_masks(
-                t_feature, getattr(self, f'prompts_{level}'), **self.layout
-            )
+            masks = frequency_masks(t_feature, prompts, **self.layout)
+            if self.refine_masks:
+                student = frequency_masks(s_feature, prompts, **self.layout)
+                masks = [t * s for t, s in zip(masks, student)]
+            return masks
 
     def forward(self, s_feature: Feature, t_feature: Feature) -> Tensor:
         """The distance, added over the pyramid levels and weighted.
@@ -141,17 +208,18 @@ class FreeKDLoss(BaseModule):
         if self.gate is not None:
             weights = self.gate(s_levels, t_levels)
         distances = [
-            frequency_distance(
-                s,
-                t,
-                self.masks(t, i),
-                weights[i],
-                low_band=self.low_band,
-                **self.layout,
-            )
+            self._distance(s, t, i, weights[i])
             for i, (s, t) in enumerate(zip(s_levels, t_levels))
         ]
         return self.loss_weight * torch.stack(distances).sum()
+
+    def _distance(
+        self, s: Tensor, t: Tensor, level: int, weights: Optional[Tensor]
+    ) -> Tensor:
+        masks = self.masks(s, t, level)
+        if self.normalize:
+            s, t = normalize_channels(s), normalize_channels(t)
+        return frequency_distance(s, t, masks, weights, **self.distance)
 
     def _check_shapes(self, s: Tensor, t: Tensor, level: int) -> None:
         if t.size(1) != self.channels[level]:

@@ -1,4 +1,4 @@
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 import torch
 from mmengine.model import BaseModule
@@ -18,6 +18,8 @@ class PromptDissimilarityLoss(BaseModule):
         kind (str): ``'jaccard'`` (the paper) or ``'dice'`` (the official
             code), see :func:`mmfreekd.frequency.mask_overlap`. Defaults to
             'jaccard'.
+        diagonal (bool, optional): Whether a mask's overlap with itself
+            counts. None: what the kind stands for. Defaults to None.
         loss_weight (float): The paper's lambda. Defaults to 1.0.
 
     Raises:
@@ -25,7 +27,10 @@ class PromptDissimilarityLoss(BaseModule):
     """
 
     def __init__(
-        self, kind: str = 'jaccard', loss_weight: float = 1.0
+        self,
+        kind: str = 'jaccard',
+        loss_weight: float = 1.0,
+        diagonal: Optional[bool] = None,
     ) -> None:
         super().__init__()
         if kind not in OVERLAP_KINDS:
@@ -33,6 +38,7 @@ class PromptDissimilarityLoss(BaseModule):
                 f'kind must be one of {OVERLAP_KINDS}, got {kind!r}'
             )
         self.kind = kind
+        self.diagonal = diagonal
         self.loss_weight = loss_weight
 
     def forward(self, masks: Sequence[List[Tensor]]) -> Tensor:
@@ -45,5 +51,7 @@ class PromptDissimilarityLoss(BaseModule):
         Returns:
             Tensor: A scalar.
         """
-        overlaps = [mask_overlap(level, self.kind) for level in masks]
+        overlaps = [
+            mask_overlap(level, self.kind, self.diagonal) for level in masks
+        ]
         return self.loss_weight * torch.stack(overlaps).mean()

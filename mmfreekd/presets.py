@@ -1,0 +1,78 @@
+"""Presets: what one word in a config stands for, in both stages."""
+
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from .errors import UsageError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The choices that the two stages have to agree on, and those of each.
+
+    Attributes:
+        num_prompts (int): Prompts T for each band. Defaults to 2.
+        band_layout (str): Which bands have masks of their own. Defaults to
+            'subband'.
+        overlap (str): What stage 1 keeps the masks of a band from, a kind of
+            :func:`mmfreekd.frequency.mask_overlap`. Defaults to 'jaccard'.
+        low_band (bool): Whether the low band counts in the distance.
+            Defaults to True.
+        position_gate (dict, optional): Arguments of
+            :class:`mmfreekd.models.PositionGate`; None for no weights.
+            Defaults to None.
+        normalize (bool): Whether the distance compares features whose
+            channels are normalised. Defaults to False.
+        low_penalty (str): What a difference costs in the low band. Defaults
+            to 'l1'.
+        high_penalty (str): The same for the other bands. Defaults to 'l1'.
+        refine_masks (bool): Whether the student's masks refine the
+            teacher's. Defaults to False.
+    """
+
+    num_prompts: int = 2
+    band_layout: str = 'subband'
+    overlap: str = 'jaccard'
+    low_band: bool = True
+    position_gate: Optional[dict] = None
+    normalize: bool = False
+    low_penalty: str = 'l1'
+    high_penalty: str = 'l1'
+    refine_masks: bool = False
+
+
+PAPER = Preset(position_gate=dict(side='both'))
+OFFICIAL = Preset(
+    num_prompts=6, band_layout='level', overlap='dice', low_band=False
+)
+# our reading of the abstract of FreeKD+
+PLUS = replace(
+    PAPER,
+    normalize=True,
+    low_penalty='mse',
+    high_penalty='log_mse',
+    refine_masks=True,
+)
+PRESETS = dict(paper=PAPER, official=OFFICIAL, plus=PLUS)
+
+
+def preset_with(preset: str, **changes) -> Preset:
+    """A preset with what a config says otherwise.
+
+    Args:
+        preset (str): ``'paper'``, ``'official'`` (the authors' release) or
+            ``'plus'`` (FreeKD+).
+        **changes: Attributes of :class:`Preset`; None leaves one as it is.
+
+    Returns:
+        Preset: The choices.
+
+    Raises:
+        UsageError: If there is no such preset.
+    """
+    if preset not in PRESETS:
+        raise UsageError(
+            f'preset must be one of {tuple(PRESETS)}, got {preset!r}'
+        )
+    given = {name: v for name, v in changes.items() if v is not None}
+    return replace(PRESETS[preset], **given)
