@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 import torch
 from torch import Tensor, nn
@@ -77,22 +77,11 @@ def from_official(
     weights = checkpoint.get('state_dict')
     if not isinstance(weights, dict):
         weights = checkpoint
-    found = sorted(
-        (int(match[1]), key)
-        for key in weights
-        if (match := OFFICIAL_KEY.fullmatch(str(key)))
-    )
-    if not found:
-        return None
     where = f'{what}: {str(path)!r}, a checkpoint of the {OFFICIAL},'
-    if [level for level, _ in found] != list(range(len(found))):
-        raise CheckpointError(
-            f'{where} must hold the prompts of pyramid levels 0, 1, 2, ... '
-            'without gaps, each once, got '
-            + ', '.join(key for _, key in found)
-            + '. Take the whole file, and leave out the keys of other models'
-        )
-    tokens = [_checked(weights[key], key, where) for _, key in found]
+    keys = _official_keys(weights, where)
+    if not keys:
+        return None
+    tokens = [_official_token(weights[key], key, where) for key in keys]
     num_prompts = [token.size(1) for token in tokens]
     if len(set(num_prompts)) > 1:
         raise CheckpointError(
@@ -115,17 +104,35 @@ def from_official(
     )
 
 
-def _checked(token: Tensor, key: str, where: str) -> Tensor:
+def _official_keys(weights: Dict, where: str) -> List[str]:
+    """The keys of the prompts, by pyramid level."""
+    found = sorted(
+        (int(match[1]), key)
+        for key in weights
+        if (match := OFFICIAL_KEY.fullmatch(str(key)))
+    )
+    keys = [key for _, key in found]
+    if [level for level, _ in found] != list(range(len(found))):
+        raise CheckpointError(
+            f'{where} must hold the prompts of pyramid levels 0, 1, 2, ... '
+            f'without gaps, each once, got {", ".join(keys)}. Take the whole '
+            'file, and leave out the keys of other models'
+        )
+    return keys
+
+
+def _official_token(token: Tensor, key: str, where: str) -> Tensor:
     """The prompts of one pyramid level, in float32 and apart from the rest."""
     bands = 1 + OFFICIAL_LEVELS
-    shape = tuple(getattr(token, 'shape', ()))
-    if len(shape) != 3 or shape[0] != bands or 0 in shape:
-        got = shape if isinstance(token, Tensor) else type(token).__name__
+    is_tensor = isinstance(token, Tensor)
+    shape = tuple(token.shape) if is_tensor else type(token).__name__
+    if not is_tensor or len(shape) != 3 or shape[0] != bands or 0 in shape:
         raise CheckpointError(
             f'{where} must hold {key} as a tensor ({bands}, T, C), T prompts '
             'for the low band and for each of three wavelet levels, got '
-            f'{got}. Prompts of other bands are tuned in stage 1'
+            f'{shape}. Prompts of other bands are tuned in stage 1'
         )
+    token = token.detach().to(torch.float32, copy=True)
     wrong = int((~torch.isfinite(token)).sum())
     if wrong:
         raise CheckpointError(
@@ -133,7 +140,7 @@ def _checked(token: Tensor, key: str, where: str) -> Tensor:
             f'{token.numel()} in {key} are nan or infinite. Its tuning has '
             'failed: take another file, or tune prompts in stage 1'
         )
-    return token.detach().to(torch.float32, copy=True)
+    return token
 
 
 def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
@@ -159,7 +166,7 @@ def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
         )
     checkpoint = read_checkpoint(path, 'prompt_ckpt')
     checkpoint = from_official(checkpoint, path) or checkpoint
-    meta, expected = checkpoint.get('meta'), prompts_meta(prompts)
+    meta = checkpoint.get('meta')
     if (
         'state_dict' not in checkpoint
         or not isinstance(meta, dict)
@@ -170,22 +177,7 @@ def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
             'expected the prompts.pth that stage 1 writes, or a checkpoint of '
             f'the {OFFICIAL} (keys mask_modules.0.mask_token, ...)'
         )
-    wrong = [
-        f'{key} is {meta.get(key)}, expected {value}'
-        for key, value in expected.items()
-        if meta.get(key) != value
-    ]
-    if wrong:
-        official = (
-            f" They come from the {OFFICIAL}: preset='official' of FreeKDLoss "
-            'sets its layout'
-        )
-        raise CheckpointError(
-            f'prompt_ckpt: the prompts in {str(path)!r} are of another '
-            f'layout: {"; ".join(wrong)}. Set the same in the config, or '
-            'tune prompts for it in stage 1.'
-            + official * (meta.get('source_format') == OFFICIAL)
-        )
+    _check_layout(meta, prompts_meta(prompts), path)
     try:
         prompts.load_state_dict(checkpoint['state_dict'])
     except RuntimeError as error:
@@ -194,3 +186,24 @@ def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
             f'meta says ({error}). Run stage 1 again'
         )
     return meta
+
+
+def _check_layout(meta: Dict, expected: Dict, path: str) -> None:
+    wrong = [
+        f'{key} is {meta.get(key)}, expected {value}'
+        for key, value in expected.items()
+        if meta.get(key) != value
+    ]
+    if not wrong:
+        return
+    hint = ''
+    if meta.get('source_format') == OFFICIAL:
+        hint = (
+            f" They come from the {OFFICIAL}: preset='official' of FreeKDLoss "
+            'sets its layout'
+        )
+    raise CheckpointError(
+        f'prompt_ckpt: the prompts in {str(path)!r} are of another '
+        f'layout: {"; ".join(wrong)}. Set the same in the config, or '
+        f'tune prompts for it in stage 1.{hint}'
+    )

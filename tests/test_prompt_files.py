@@ -1,0 +1,312 @@
+"""Prompts of the official release, loaded as if stage 1 had written them."""
+
+import argparse
+import math
+
+import pytest
+import torch
+from references import ORIENTATIONS, pywt_bands
+from torch.testing import assert_close
+
+from mmfreekd import __version__
+from mmfreekd.errors import CheckpointError
+from mmfreekd.models import FreeKDLoss
+from mmfreekd.prompt_files import from_official
+
+NUM_PROMPTS = 3
+CHANNELS = 4
+SIZES = [(16, 24), (9, 13)]
+KEY = 'mask_modules.{}.mask_token'
+
+
+def make_tokens(bands=4, num_prompts=NUM_PROMPTS, channels=CHANNELS):
+    return [torch.randn(bands, num_prompts, channels) for _ in SIZES]
+
+
+def official(tokens, prefix=''):
+    """The weights of an official checkpoint that holds these prompts."""
+    weights = {'backbone.conv1.weight': torch.ones(2)}
+    for i, token in reversed(list(enumerate(tokens))):
+        weights[f'{prefix}mask_modules.{i}.prob.0.weight'] = torch.ones(3)
+        weights[f'{prefix}{KEY.format(i)}'] = token
+    return weights
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / 'official.pth')
+
+
+def load(path, **changes):
+    """FreeKDLoss with the prompts of a file."""
+    settings = dict(
+        channels=CHANNELS,
+        num_levels=len(SIZES),
+        num_prompts=NUM_PROMPTS,
+        preset='official',
+        prompt_ckpt=path,
+    )
+    return FreeKDLoss(**{**settings, **changes})
+
+
+def features():
+    """A pyramid of the student's and one of the teacher's."""
+    return tuple(
+        [torch.randn(2, CHANNELS, *size) for size in SIZES] for _ in range(2)
+    )
+
+
+def official_bands(x):
+    """What a prompt of each band is multiplied with, in official order."""
+    bands = pywt_bands(x, 3)
+    details = [
+        [bands[f'level{level}_{name}'] for name in ORIENTATIONS]
+        for level in (1, 2, 3)  # from the finest to the coarsest
+    ]
+    return [[bands['low']], *details]
+
+
+def mask_by_hand(details, prompts):
+    """The masks of one band, number by number: ``(N, T, h, w)``."""
+    total = sum(details)
+    num, channels, height, width = total.shape
+    mask = torch.zeros(num, len(prompts), height, width, dtype=total.dtype)
+    for n in range(num):
+        for i, prompt in enumerate(prompts.tolist()):
+            for y in range(height):
+                for x in range(width):
+                    logit = sum(
+                        prompt[c] * total[n, c, y, x].item()
+                        for c in range(channels)
+                    )
+                    mask[n, i, y, x] = 1 / (1 + math.exp(-logit))
+    return mask
+
+
+def loss_by_hand(s_levels, t_levels, tokens, first_band):
+    """Mean over (N, T, C, orientations, h, w) of each band, all added."""
+    total = 0
+    for s, t, token in zip(s_levels, t_levels, tokens, strict=True):
+        s_bands, t_bands = official_bands(s), official_bands(t)
+        for b in range(first_band, 4):
+            mask = mask_by_hand(t_bands[b], token[b])
+            terms = [
+                (mask[:, i : i + 1] * (x - y)).abs().mean()
+                for i in range(mask.size(1))
+                for x, y in zip(t_bands[b], s_bands[b], strict=True)
+            ]
+            total = total + sum(terms) / len(terms)
+    return total
+
+
+def test_each_band_gets_its_own_prompts(path):
+    # a number of its own for each band, told apart from all others
+    tokens = [
+        torch.tensor([0.9, -0.5, 0.2, -0.05])[:, None, None]
+        * torch.rand(4, NUM_PROMPTS, CHANNELS)
+        for _ in SIZES
+    ]
+    torch.save(official(tokens), path)
+    loss, (_, t_levels) = load(path), features()
+    for level, (t, token) in enumerate(zip(t_levels, tokens, strict=True)):
+        expected = [
+            mask_by_hand(band, prompts).float()
+            for band, prompts in zip(official_bands(t), token, strict=True)
+        ]
+        assert_close(loss.masks(t, t, level), expected)
+
+
+@pytest.mark.parametrize('low_band', [False, True])
+def test_gives_the_loss_as_written_by_hand(path, low_band):
+    tokens = make_tokens()
+    torch.save(official(tokens), path)
+    s_levels, t_levels = features()
+    assert_close(
+        load(path, low_band=low_band)(s_levels, t_levels),
+        loss_by_hand(s_levels, t_levels, tokens, 1 - low_band).float(),
+    )
+
+
+@pytest.mark.parametrize(
+    'prefix', ['', 'module.', 'distiller.losses.kd.', 'module.teacher.']
+)
+@pytest.mark.parametrize('wrapped', [True, False])
+def test_is_known_by_its_keys_wherever_they_are(path, prefix, wrapped):
+    tokens = make_tokens()
+    weights = official(tokens, prefix)
+    meta = dict(epoch=24, mmcv_version='1.7.0')
+    torch.save(
+        dict(meta=meta, state_dict=weights) if wrapped else weights, path
+    )
+    loss = load(path)
+    assert_close([loss.prompts_0, loss.prompts_1], tokens, rtol=0, atol=0)
+    assert loss.prompt_meta == dict(
+        channels=[CHANNELS] * 2,
+        num_prompts=NUM_PROMPTS,
+        levels=3,
+        band_layout='level',
+        wavelet='haar',
+        source_format='official release of FreeKD',
+        mmfreekd_version=__version__,
+    )
+    assert not loss.untuned
+
+
+def test_pyramid_levels_are_in_the_order_of_their_numbers(path):
+    tokens = [torch.full((4, 1, 2), float(i)) for i in range(11)]
+    torch.save(official(tokens), path)
+    loss = load(path, channels=2, num_levels=11, num_prompts=1)
+    assert [getattr(loss, f'prompts_{i}')[0, 0, 0] for i in range(11)] == [
+        *range(11)
+    ]
+
+
+def test_channels_may_differ_and_numbers_be_half_as_long(path):
+    tokens = [torch.randn(4, 2, c).half() for c in (3, 5)]
+    torch.save(official(tokens), path)
+    loss = load(path, channels=[3, 5], num_prompts=2)
+    assert loss.prompt_meta['channels'] == [3, 5]
+    assert_close(loss.prompts_1, tokens[1].float(), rtol=0, atol=0)
+
+
+def test_nothing_else_of_the_file_is_kept():
+    whole = torch.randn(100, NUM_PROMPTS, CHANNELS, requires_grad=True)
+    content = from_official(official([whole[:4]]), 'official.pth')
+    (token,) = content['state_dict'].values()
+    assert token.untyped_storage().nbytes() == 4 * token.numel()
+    assert not token.requires_grad
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (
+            dict(band_layout='subband'),
+            'band_layout is level, expected subband. ',
+        ),
+        (
+            dict(num_prompts=None),
+            'num_prompts is 3, expected 6. ',
+        ),
+        (
+            dict(num_prompts=None, preset='paper'),
+            'num_prompts is 3, expected 2; band_layout is level, expected '
+            'subband. ',
+        ),
+        (
+            dict(levels=2, wavelet='db2'),
+            'levels is 3, expected 2; wavelet is haar, expected db2. ',
+        ),
+    ],
+)
+def test_another_layout_is_refused_with_the_preset(path, changes, message):
+    torch.save(official(make_tokens()), path)
+    with pytest.raises(
+        CheckpointError,
+        match=f'of another layout: {message}Set the same.*stage 1. They come '
+        "from the official release of FreeKD: preset='official' of FreeKDLoss",
+    ):
+        load(path, **changes)
+
+
+def spoil(change):
+    """An official checkpoint after a change of its weights."""
+    weights = official(make_tokens())
+    change(weights)
+    return weights
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (
+            lambda w: w.update({KEY.format(3): w.pop(KEY.format(1))}),
+            r'pyramid levels 0, 1, 2, ... without gaps, each once, got '
+            'mask_modules.0.mask_token, mask_modules.3.mask_token. Take the',
+        ),
+        (
+            lambda w: w.pop(KEY.format(0)),
+            'without gaps, each once, got mask_modules.1.mask_token. Take',
+        ),
+        (
+            lambda w: w.update({'ema.' + KEY.format(0): w[KEY.format(0)]}),
+            'each once, got ema.mask_modules.0.mask_token, mask_modules.0.'
+            'mask_token, mask_modules.1.mask_token. .*leave out the keys',
+        ),
+        (
+            lambda w: w.update({KEY.format(1): torch.ones(10, 3, 4)}),
+            r'mask_modules.1.mask_token as a tensor \(4, T, C\).*three '
+            r'wavelet levels, got \(10, 3, 4\). Prompts of other bands.*stage',
+        ),
+        (
+            lambda w: w.update({KEY.format(0): torch.ones(4, 3)}),
+            r'mask_modules.0.mask_token .*\(4, T, C\).*got \(4, 3\)',
+        ),
+        (
+            lambda w: w.update({KEY.format(0): torch.ones(4, 0, 4)}),
+            r'mask_modules.0.mask_token .*\(4, T, C\).*got \(4, 0, 4\)',
+        ),
+        (
+            lambda w: w.update({KEY.format(0): 'none'}),
+            r'mask_modules.0.mask_token .*\(4, T, C\).*got str',
+        ),
+        (
+            lambda w: w[KEY.format(1)][2, 1].fill_(torch.nan),
+            'finite numbers, but 4 of the 48 in mask_modules.1.mask_token are '
+            'nan or infinite.*take another file, or tune prompts in stage 1',
+        ),
+        (
+            lambda w: w[KEY.format(0)][0, 0, 0].fill_(-torch.inf),
+            'finite numbers, but 1 of the 48 in mask_modules.0.mask_token',
+        ),
+        (
+            lambda w: w.update({KEY.format(1): torch.ones(4, 2, 4)}),
+            r'one number T of prompts for all pyramid levels, got \[3, 2\]. '
+            'Tune prompts in stage 1',
+        ),
+    ],
+)
+def test_broken_prompts_are_refused(path, change, message):
+    torch.save(dict(state_dict=spoil(change)), path)
+    with pytest.raises(
+        CheckpointError,
+        match="prompt_ckpt: '.*official.pth', a checkpoint of the official "
+        f'release of FreeKD, must hold .*{message}',
+    ):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        {'mask_modules.0.mask_token_ema': torch.ones(4, 2, 4)},
+        {'mask_modules.x.mask_token': torch.ones(4, 2, 4)},
+        {'my_mask_modules.0.mask_token': torch.ones(4, 2, 4)},
+        dict(meta=None, state_dict={}),
+        dict(meta={}, state_dict=None),
+    ],
+)
+def test_what_only_looks_like_it_holds_no_prompts(path, content):
+    torch.save(content, path)
+    with pytest.raises(
+        CheckpointError,
+        match='holds no frequency prompts; expected .* stage 1 writes, or a '
+        r'checkpoint of the official .*\(keys mask_modules.0.mask_token',
+    ):
+        load(path)
+
+
+def test_objects_that_are_not_loaded_are_named(path):
+    torch.save(
+        dict(
+            meta=dict(args=argparse.Namespace(lr=0.01)),
+            state_dict=official(make_tokens()),
+        ),
+        path,
+    )
+    with pytest.raises(
+        CheckpointError,
+        match='(?s)prompt_ckpt: .*official.pth.*cannot be read.*holds objects '
+        'that are not loaded.*argparse.Namespace',
+    ):
+        load(path)
