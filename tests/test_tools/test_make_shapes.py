@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,13 +17,26 @@ TRAIN_IDS = {0, 2, 5, 6, 7, 13}
 
 @pytest.fixture(scope='module')
 def shapes():
+    """The tool, with what it imports that is tested here."""
     sys.path.insert(0, str(TOOL_DIR))
     try:
         import make_shapes
-
-        yield make_shapes
+        import shape_outlines
+        import shape_renderer
+        import shape_writers
     finally:
         sys.path.remove(str(TOOL_DIR))
+    return SimpleNamespace(
+        Recipe=make_shapes.Recipe,
+        make_coco=make_shapes.make_coco,
+        make_cityscapes=make_shapes.make_cityscapes,
+        main=make_shapes.main,
+        coco=make_shapes.SCENES['plain'].coco,
+        cityscapes=make_shapes.SCENES['plain'].cityscapes,
+        clip_outline=shape_outlines.clip_outline,
+        render=shape_renderer.render,
+        annotate=shape_writers.annotate,
+    )
 
 
 @pytest.fixture(scope='module')
@@ -117,7 +131,7 @@ def test_image_does_not_depend_on_the_number_of_images(
 
 @pytest.mark.parametrize('size', [(128, 128), (96, 64), (33, 50)])
 def test_bbox_and_area_are_those_of_the_visible_mask(shapes, size):
-    ids = shapes.COCO_CLASSES
+    ids = shapes.coco
     for seed in range(20):
         _, instances = shapes.render(
             np.random.default_rng(seed), size, list(ids), (3, 9)
@@ -129,7 +143,7 @@ def test_bbox_and_area_are_those_of_the_visible_mask(shapes, size):
             and i.mask.sum()
             >= 0.2 * cv2.contourArea(i.outline.astype(np.float32))
         ]
-        annotations = list(shapes.annotate(instances, size))
+        annotations = list(shapes.annotate(instances, size, ids))
         assert len(annotations) == len(visible) > 0
         for found, (shape, mask, _) in zip(annotations, visible):
             rows, columns = np.nonzero(mask)
@@ -192,7 +206,7 @@ def test_coco_file_is_complete_and_every_category_occurs(shapes, coco_dir):
         } == content.keys()
         assert len(content['images']) == count
         named = {c['name']: c['id'] for c in content['categories']}
-        assert named == shapes.COCO_CLASSES
+        assert named == shapes.coco
         annotations = content['annotations']
         assert {a['category_id'] for a in annotations} == set(named.values())
         ids = [a['id'] for a in annotations]
@@ -304,6 +318,9 @@ def test_interrupted_run_starts_again(shapes, tmp_path, monkeypatch):
         ('--num-val -3', 'num_val must be 1 or more, got -3'),
         ('--noise -1', r'noise must be 0 or more, got -1'),
         ('--seed -1', 'seed must be 0 or more, got -1'),
+        ('--num-test -1', 'num_test must be 0 or more, got -1'),
+        ('--corrupt', 'corrupt needs num_test of 1 or more'),
+        ('--scene real', "invalid choice: 'real'"),
     ],
 )
 def test_wrong_arguments_say_what_is_wrong(
@@ -314,6 +331,35 @@ def test_wrong_arguments_say_what_is_wrong(
     err = capsys.readouterr().err
     assert re.search(message, err), err
     assert not (tmp_path / 'out').exists()
+
+
+def test_unknown_scene_is_an_error(shapes):
+    with pytest.raises(ValueError, match='scene must be one of plain, text'):
+        shapes.Recipe(scene='real')
+
+
+def test_plain_labels_and_pixels_stay_as_the_demo_knows_them(shapes, tmp_path):
+    """Data sets of version 3 that exist must stay what would be made now."""
+    shapes.make_cityscapes(tmp_path, shapes.Recipe(2, 2, (64, 64), 3))
+    meta = json.loads((tmp_path / 'meta.json').read_text())
+    assert meta == dict(
+        generator='make_shapes',
+        version=3,
+        format='cityscapes',
+        num_train=2,
+        num_val=2,
+        size=[64, 64],
+        seed=3,
+        objects=[2, 6],
+        noise=12,
+    )
+    pixels = hashlib.sha256()
+    for path in sorted(tmp_path.rglob('*.png')):
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        pixels.update(picture.tobytes())
+    assert pixels.hexdigest() == (
+        '233c50e4fe0240ed0dd839d393394d9ae8370190799d3a631b3df09aa57143d5'
+    )
 
 
 def test_command_line_reaches_the_recipe(shapes, tmp_path):
@@ -333,7 +379,7 @@ def test_command_line_reaches_the_recipe(shapes, tmp_path):
 @pytest.mark.parametrize('split, count', [('train', 24), ('val', 16)])
 def test_stock_coco_dataset_reads_it(shapes, coco_dir, split, count):
     mmdet = pytest.importorskip('mmdet.datasets', exc_type=ImportError)
-    classes = tuple(shapes.COCO_CLASSES)
+    classes = tuple(shapes.coco)
     dataset = mmdet.CocoDataset(
         data_root=str(coco_dir),
         ann_file=f'annotations/instances_{split}2017.json',
@@ -354,7 +400,7 @@ def test_stock_coco_dataset_reads_it(shapes, coco_dir, split, count):
 @pytest.mark.parametrize('split, count', [('train', 24), ('val', 16)])
 def test_stock_cityscapes_dataset_reads_it(shapes, city_dir, split, count):
     mmseg = pytest.importorskip('mmseg.datasets', exc_type=ImportError)
-    classes = tuple(shapes.CITYSCAPES_CLASSES)
+    classes = tuple(shapes.cityscapes)
     dataset = mmseg.CityscapesDataset(
         data_root=str(city_dir),
         data_prefix=dict(
@@ -368,7 +414,7 @@ def test_stock_cityscapes_dataset_reads_it(shapes, city_dir, split, count):
     )
     assert len(dataset) == count
     assert dataset.metainfo['classes'] == classes
-    original = [i for i, _ in shapes.CITYSCAPES_CLASSES.values()]
+    original = [i for i, _ in shapes.cityscapes.values()]
     seen = set()
     for sample in dataset:
         label = cv2.imread(sample['seg_map_path'], cv2.IMREAD_UNCHANGED)

@@ -3,37 +3,15 @@
 A shape's kind shows in its outline and, less reliably, in its colour, which
 is drawn around a typical one. Textures are random.
 
-Convention: sizes are (width, height), outlines are (x, y) in pixels with the
-image's corner at (0, 0) and the first pixel's centre at (0.5, 0.5).
+Sizes are (width, height).
 """
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import cv2
 import numpy as np
+from shape_outlines import OUTLINES, Instance, draw_coverage, place_outline
 
-CIRCLE = np.stack(
-    [
-        np.cos(np.linspace(0, 2 * np.pi, 40, endpoint=False)),
-        np.sin(np.linspace(0, 2 * np.pi, 40, endpoint=False)),
-    ],
-    1,
-)
-BOX = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], float)
-# Outlines of a shape of diameter 2. A ring is one polygon: round the outside,
-# over a bridge of no width, and back round the inside.
-OUTLINES = dict(
-    circle=CIRCLE,
-    ellipse=CIRCLE * (1, 0.5),
-    square=BOX * 0.7,
-    rectangle=BOX * (0.85, 0.55),
-    bar=BOX * (1, 0.22),
-    triangle=np.array([[1, 0], [-0.6, 0.8], [-0.6, -0.8]]),
-    star=CIRCLE[::4] * np.tile([1, 0.42], 5)[:, None],
-    ring=np.concatenate(
-        [CIRCLE, CIRCLE[:1], 0.55 * CIRCLE[:1], 0.55 * CIRCLE[::-1]]
-    ),
-)
 COLOURS = dict(
     circle=(200, 70, 70),
     ellipse=(200, 70, 190),
@@ -47,20 +25,7 @@ COLOURS = dict(
 COLOUR_SPREAD = 30  # standard deviation around them, in grey levels
 SCALES = (0.15, 0.5)  # diameter of a shape / shorter side of the image
 MIN_DIAMETER = 12
-SUPERSAMPLE = 8
-
-
-class Instance(NamedTuple):
-    """One drawn shape.
-
-    ``shape`` is a key of ``OUTLINES``, ``mask`` the ``(H, W)`` bool mask of
-    its visible pixels (empty where it is wholly covered) and ``outline`` the
-    ``(P, 2)`` polygon of the whole shape, which may leave the image.
-    """
-
-    shape: str
-    mask: np.ndarray
-    outline: np.ndarray
+BLURS = (0.3, 0.8)  # standard deviation in pixels
 
 
 def draw_pattern(rng: np.random.Generator, size: Sequence[int]) -> np.ndarray:
@@ -91,36 +56,6 @@ def draw_background(
     return field + draw_pattern(rng, size)
 
 
-def place_outline(
-    rng: np.random.Generator, shape: str, size: Sequence[int]
-) -> np.ndarray:
-    """Stretch, scale, turn and move the outline of ``shape`` at random.
-
-    Returns:
-        np.ndarray: ``(P, 2)`` polygon whose centre lies inside the image.
-    """
-    diameter = max(rng.uniform(*SCALES) * min(size), MIN_DIAMETER)
-    angle = rng.uniform(0, 2 * np.pi)
-    cos, sin = np.cos(angle), np.sin(angle)
-    outline = OUTLINES[shape] * (1, rng.uniform(0.85, 1)) * diameter / 2
-    centre = rng.uniform(0.1, 0.9, 2) * size
-    return outline @ np.array([[cos, sin], [-sin, cos]]) + centre
-
-
-def draw_coverage(outline: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Measure how much of each pixel lies inside a polygon.
-
-    Returns:
-        np.ndarray: ``(H, W)`` float values in [0, 1].
-    """
-    fine = np.zeros((size[1] * SUPERSAMPLE, size[0] * SUPERSAMPLE), np.uint8)
-    # fillPoly counts from pixel centres, in 1/16 pixel with shift=4
-    points = np.rint((outline * SUPERSAMPLE - 0.5) * 16).astype(np.int32)
-    cv2.fillPoly(fine, [points], 255, shift=4)
-    coverage = cv2.resize(fine, tuple(size), interpolation=cv2.INTER_AREA)
-    return coverage / 255
-
-
 def paint_shape(
     rng: np.random.Generator,
     canvas: np.ndarray,
@@ -139,6 +74,29 @@ def paint_shape(
     colour = colours[contrast.min(1).argmax()]
     paint = colour + draw_pattern(rng, canvas.shape[1::-1])
     return canvas + coverage[..., None] * (paint - canvas)
+
+
+def expose(
+    rng: np.random.Generator,
+    canvas: np.ndarray,
+    blurs: Sequence[float],
+    noise: float,
+) -> np.ndarray:
+    """Blur a canvas a little, add noise and round.
+
+    Args:
+        rng (np.random.Generator): Source of the blur and of the noise.
+        canvas (np.ndarray): ``(H, W, 3)`` float image in grey levels.
+        blurs (Sequence[float]): Least and most standard deviation of the
+            blur, in pixels.
+        noise (float): Standard deviation of the noise, in grey levels.
+
+    Returns:
+        np.ndarray: ``(H, W, 3)`` uint8 image.
+    """
+    image = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(*blurs))
+    image = image + rng.normal(0, noise, image.shape)
+    return np.rint(image).clip(0, 255).astype(np.uint8)
 
 
 def render(
@@ -167,39 +125,13 @@ def render(
     placed = []
     for index in range(rng.integers(*objects, endpoint=True)):
         shape = shapes[rng.integers(len(shapes))]
-        outline = place_outline(rng, shape, size)
+        diameter = max(rng.uniform(*SCALES) * min(size), MIN_DIAMETER)
+        outline = place_outline(rng, OUTLINES[shape], diameter, size)
         coverage = draw_coverage(outline, size)
         canvas = paint_shape(rng, canvas, shape, coverage)
         owner[coverage >= 0.5] = index
         placed.append((shape, outline))
-    image = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, 0.8))
-    image = image + rng.normal(0, noise, image.shape)
-    return np.rint(image).clip(0, 255).astype(np.uint8), [
+    return expose(rng, canvas, BLURS, noise), [
         Instance(shape, owner == index, outline)
         for index, (shape, outline) in enumerate(placed)
     ]
-
-
-def clip_outline(outline: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Cut a polygon off at the image's four sides (Sutherland-Hodgman).
-
-    Returns:
-        np.ndarray: ``(Q, 2)`` polygon, empty when nothing is inside.
-    """
-    for axis, sign, limit in (
-        (0, 1, 0),
-        (0, -1, size[0]),
-        (1, 1, 0),
-        (1, -1, size[1]),
-    ):
-        depth = sign * (outline[:, axis] - limit)
-        kept = []
-        for p, q, p_depth, q_depth in zip(
-            outline, np.roll(outline, -1, 0), depth, np.roll(depth, -1)
-        ):
-            if p_depth >= 0:
-                kept.append(p)
-            if p_depth * q_depth < 0:
-                kept.append(p + (q - p) * p_depth / (p_depth - q_depth))
-        outline = np.array(kept).reshape(-1, 2)
-    return outline
