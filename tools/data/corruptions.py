@@ -72,7 +72,7 @@ def _pixelate(rng, image, factor):
     size = image.shape[1::-1]
     small = [round(side * factor) for side in size]
     coarse = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    return cv2.resize(coarse, size, interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(coarse, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def _jpeg(rng, image, quality):
@@ -92,7 +92,7 @@ CORRUPTIONS: Dict[str, Tuple[Callable, tuple]] = dict(
     brightness=(_brightness, (30, 50, 70)),  # grey levels
     contrast=(_contrast, (0.6, 0.45, 0.3)),
     fog=(_fog, (0.25, 0.4, 0.55)),  # mean share of white
-    pixelate=(_pixelate, (0.75, 0.6, 0.5)),  # new side / old side
+    pixelate=(_pixelate, (0.8, 0.6, 0.45)),  # new side / old side
     jpeg=(_jpeg, (40, 25, 15)),  # quality
 )
 SEVERITIES = (1, 2, 3)
