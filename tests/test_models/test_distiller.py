@@ -67,3 +67,36 @@ def test_needs_the_whole_teacher_for_what_is_no_module():
         weight=dict(type='Parameter', source='neck.fpn_convs.0.conv.weight'),
     )
     assert build(teacher_recorders=recorders).teacher_sources() == {}
+
+
+def test_a_list_of_indices_gives_a_tuple_in_its_order(detector):
+    distiller = build()
+    distiller.prepare_from_student(detector)
+    recorder = distiller.student_recorders.get_recorder('feature')
+    recorder.data_buffer.extend([('a', 'b'), ('c', 'd'), ('e', 'f')])
+
+    def get(**record):
+        return distiller.get_record('feature', True, **record)
+
+    assert get() == ('a', 'b')
+    assert get(record_idx=1) == ('c', 'd')
+    assert get(record_idx=1, data_idx=1) == 'd'
+    assert get(record_idx=[2, 0]) == (('e', 'f'), ('a', 'b'))
+    assert get(record_idx=[2, 0], data_idx=1) == ('f', 'b')
+    distiller.connectors['align'].forward = reversed_list
+    assert get(record_idx=[2, 0], data_idx=1, connector='align') == ['b', 'f']
+    assert get(record_idx=[0], connector='align', connector_idx=0) == (
+        'a',
+        'b',
+    )
+
+
+def reversed_list(levels):
+    return list(levels)[::-1]
+
+
+def test_needs_a_layer_as_often_as_the_greatest_index_says():
+    cfg = tiny_models.distiller(8, 8, num_levels=3)
+    for feature in cfg.loss_forward_mappings.loss_freekd.values():
+        feature.record_idx = [0, 4, 1]
+    assert MODELS.build(cfg).teacher_sources() == {'neck': 5}

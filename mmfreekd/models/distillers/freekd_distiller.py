@@ -1,4 +1,4 @@
-from typing import Dict
+from typing import Any, Dict, Optional, Sequence, Union
 
 from mmengine.model import BaseModel
 from mmrazor.models.distillers import ConfigurableDistiller
@@ -20,8 +20,11 @@ MODULE_RECORDERS = (ModuleOutputsRecorder, ModuleInputsRecorder)
 class FreeKDDistiller(ConfigurableDistiller):
     """MMRazor's ``ConfigurableDistiller``, told what it needs of the teacher.
 
-    Takes the same config. Unlike it, a source layer that does not exist is
-    named together with near ones.
+    Takes the same config, and ``record_idx`` in ``loss_forward_mappings`` may
+    be a list as well: of a layer that runs once for each pyramid level,
+    ``record_idx=[0, 1, 2, 3, 4]`` gives a tuple of five levels. Unlike
+    MMRazor's, a source layer that does not exist is named together with near
+    ones.
 
     Raises:
         UsageError: If a source layer does not exist, or the loss mappings
@@ -56,10 +59,45 @@ class FreeKDDistiller(ConfigurableDistiller):
             for record in mapping.values():
                 if not record['from_student']:
                     source = recorders[record['recorder']].source
-                    times[source] = max(
-                        times[source], record.get('record_idx', 0) + 1
-                    )
+                    last = max(_indices(record.get('record_idx', 0)))
+                    times[source] = max(times[source], last + 1)
         return times
+
+    def get_record(
+        self,
+        recorder: str,
+        from_student: bool,
+        record_idx: Union[int, Sequence[int]] = 0,
+        data_idx: Optional[int] = None,
+        connector: Optional[str] = None,
+        connector_idx: Optional[int] = None,
+    ) -> Any:
+        """What a recorder holds, or a tuple of it for several indices.
+
+        Raises:
+            UsageError: If the layer has not run that often.
+        """
+        manager = (
+            self.student_recorders if from_student else self.teacher_recorders
+        )
+        source = manager.get_recorder(recorder)
+        indices = _indices(record_idx)
+        ran = len(source.data_buffer)
+        if ran <= max(indices):
+            raise UsageError(
+                f'{source.source!r} of the '
+                f'{"student" if from_student else "teacher"} has run {ran} '
+                f'time(s), but recorder {recorder!r} is asked for '
+                f'record_idx={record_idx}: take a layer that runs as often'
+            )
+        record: Any = tuple(
+            source.get_record_data(i, data_idx) for i in indices
+        )
+        if isinstance(record_idx, int):
+            (record,) = record
+        if connector:
+            record = self.connectors[connector](record)
+        return record if connector_idx is None else record[connector_idx]
 
     def _check_loss_forward_mappings(self, *args) -> None:
         try:
@@ -68,6 +106,10 @@ class FreeKDDistiller(ConfigurableDistiller):
             raise UsageError(
                 f'distiller.loss_forward_mappings: {error}'
             ) from error
+
+
+def _indices(record_idx: Union[int, Sequence[int]]) -> Sequence[int]:
+    return [record_idx] if isinstance(record_idx, int) else record_idx
 
 
 def check_sources(
