@@ -89,15 +89,16 @@ def load_strictly(model: nn.Module, path: str, what: str) -> None:
                     f'{what}: {path!r} is not a checkpoint of this '
                     f'{type(model).__name__}; its config and checkpoint must '
                     'belong together.',
-                    *_listing('missing in the file', missing),
-                    *_listing('left over in the file', left_over),
-                    *_listing('of another shape', reshaped),
+                    *listing('missing in the file', missing),
+                    *listing('left over in the file', left_over),
+                    *listing('of another shape', reshaped),
                 ]
             )
         )
 
 
-def _listing(title: str, items: List[str], most: int = 10) -> List[str]:
+def listing(title: str, items: List[str], most: int = 10) -> List[str]:
+    """Lines of a message: a title and the first of some items, or none."""
     if not items:
         return []
     more = [f'    ... and {len(items) - most} more'] * (len(items) > most)

@@ -77,6 +77,98 @@ def retinanet(base_channels=4, neck_channels=8, **data_preprocessor):
     )
 
 
+def faster_rcnn(base_channels=4, neck_channels=8, cascade=False, **bbox_head):
+    """Config of a Faster R-CNN R18 of three levels; RoIs come from two.
+
+    With ``cascade`` it is a Cascade R-CNN of two stages.
+    """
+    bbox_head = dict(
+        type='mmdet.Shared2FCBBoxHead',
+        in_channels=neck_channels,
+        fc_out_channels=8,
+        roi_feat_size=3,
+        num_classes=2,
+        bbox_coder=dict(
+            type='mmdet.DeltaXYWHBBoxCoder', target_stds=[0.1, 0.1, 0.2, 0.2]
+        ),
+        loss_cls=dict(type='mmdet.CrossEntropyLoss'),
+        loss_bbox=dict(type='mmdet.L1Loss'),
+    ) | {'reg_class_agnostic': cascade, **bbox_head}
+    rcnn = dict(
+        assigner=dict(
+            type='mmdet.MaxIoUAssigner',
+            pos_iou_thr=0.5,
+            neg_iou_thr=0.5,
+            min_pos_iou=0.5,
+        ),
+        sampler=dict(type='mmdet.RandomSampler', num=16, pos_fraction=0.25),
+        pos_weight=-1,
+    )
+    proposals = dict(
+        nms_pre=40,
+        max_per_img=20,
+        nms=dict(type='nms', iou_threshold=0.7),
+        min_bbox_size=0,
+    )
+    one_stage = retinanet(base_channels, neck_channels)
+    stages = dict(num_stages=2, stage_loss_weights=[1, 0.5]) if cascade else {}
+    return ConfigDict(
+        type='mmdet.FasterRCNN',
+        data_preprocessor=one_stage.data_preprocessor,
+        backbone=one_stage.backbone,
+        neck=one_stage.neck,
+        rpn_head=dict(
+            type='mmdet.RPNHead',
+            in_channels=neck_channels,
+            feat_channels=neck_channels,
+            anchor_generator=one_stage.bbox_head.anchor_generator,
+            bbox_coder=dict(type='mmdet.DeltaXYWHBBoxCoder'),
+            loss_cls=dict(type='mmdet.CrossEntropyLoss', use_sigmoid=True),
+            loss_bbox=dict(type='mmdet.L1Loss'),
+        ),
+        roi_head=dict(
+            type=f'mmdet.{"Cascade" if cascade else "Standard"}RoIHead',
+            bbox_roi_extractor=dict(
+                type='mmdet.SingleRoIExtractor',
+                roi_layer=dict(type='RoIAlign', output_size=3),
+                out_channels=neck_channels,
+                featmap_strides=[8, 16],
+                finest_scale=16,
+            ),
+            bbox_head=[bbox_head] * 2 if cascade else bbox_head,
+            **stages,
+        ),
+        train_cfg=dict(
+            rpn=dict(
+                assigner=dict(
+                    type='mmdet.MaxIoUAssigner',
+                    pos_iou_thr=0.7,
+                    neg_iou_thr=0.3,
+                    min_pos_iou=0.3,
+                ),
+                sampler=dict(
+                    type='mmdet.RandomSampler',
+                    num=32,
+                    pos_fraction=0.5,
+                    add_gt_as_proposals=False,
+                ),
+                allowed_border=-1,
+                pos_weight=-1,
+            ),
+            rpn_proposal=proposals,
+            rcnn=[rcnn] * 2 if cascade else rcnn,
+        ),
+        test_cfg=dict(
+            rpn=proposals,
+            rcnn=dict(
+                score_thr=0.0,
+                nms=dict(type='nms', iou_threshold=0.5),
+                max_per_img=5,
+            ),
+        ),
+    )
+
+
 def encoder_decoder(base_channels=4, **data_preprocessor):
     """Config of an FCN-R18 whose last stage has 8 x base_channels."""
     return ConfigDict(
@@ -159,6 +251,29 @@ def distiller(
             )
         ),
     )
+
+
+def with_loss(cfg, name, loss, source, t_source=None, align=None, **record):
+    """Add a loss of one more layer's outputs to a distiller's config.
+
+    ``align`` names a connector of the student, ``record`` goes into the
+    mappings of both.
+    """
+    for who, layer in (('student', source), ('teacher', t_source or source)):
+        cfg[f'{who}_recorders'] = dict(
+            cfg[f'{who}_recorders'],
+            **{name: dict(type='ModuleOutputs', source=layer)},
+        )
+    cfg.distill_losses[name] = loss
+    cfg.loss_forward_mappings[name] = dict(
+        s_feature=dict(
+            recorder=name, from_student=True, connector=align, **record
+        ),
+        t_feature=dict(recorder=name, from_student=False, **record),
+    )
+    if align is None:
+        del cfg.loss_forward_mappings[name].s_feature['connector']
+    return cfg
 
 
 def det_batch(sizes=((64, 64), (64, 64))):

@@ -58,6 +58,20 @@ def det_pair(tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
+def two_stage_pair(tmp_path_factory):
+    return _pair(
+        tmp_path_factory.mktemp('two_stage'),
+        tiny_models.faster_rcnn(),
+        tiny_models.faster_rcnn(base_channels=8, neck_channels=12),
+        8,
+        12,
+        'neck',
+        3,
+        tiny_models.det_batch([(64, 64), (50, 60)]),
+    )
+
+
+@pytest.fixture(scope='session')
 def seg_pair(tmp_path_factory):
     return _pair(
         tmp_path_factory.mktemp('seg'),

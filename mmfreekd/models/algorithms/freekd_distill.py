@@ -1,6 +1,6 @@
 import logging
 from pathlib import Path
-from typing import Dict, List, Optional, Union
+from typing import Dict, List, Optional, Sequence, Union
 
 import torch
 from mmengine.logging import print_log
@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from ...checkpoints import leave_out
 from ...errors import UsageError
 from ...registry import MODELS
+from ..inheritance import inherit as inherit_weights
 from ..losses import FreeKDLoss
 from ..normalization import teacher_normalization
 from ..sources import StopAfter
+from ..student_rois import TeacherOnStudentRois, refuse_own_rois
 from ..zoo import build_model, load_teacher, refuse_random_teacher
 
 
@@ -40,6 +42,13 @@ class FreeKDDistill(SingleTeacherDistill):
             as a built model or by its ``init_cfg``. Defaults to None.
         calculate_student_loss (bool): Whether the student's task loss is
             trained on as well. Defaults to True.
+        student_rois (bool): Whether the teacher's box head gets the
+            student's regions of interest, so that both regress the same
+            boxes; for recorders on layers of the teacher's ``roi_head``.
+            Defaults to False.
+        inherit (list[str], optional): Parts of the student that start from
+            the teacher's weights, wherever names and shapes are equal, such
+            as ``['neck', 'bbox_head']``. Defaults to None.
         data_preprocessor (dict | nn.Module, optional): None: the student's.
             Defaults to None.
         init_cfg (dict, optional): Defaults to None.
@@ -47,7 +56,8 @@ class FreeKDDistill(SingleTeacherDistill):
     Raises:
         CheckpointError: If the teacher's checkpoint is missing or does not
             match.
-        UsageError: If a recorded layer does not exist.
+        UsageError: If a recorded layer does not exist, or depends on regions
+            of interest that student and teacher do not share.
     """
 
     def __init__(
@@ -57,6 +67,8 @@ class FreeKDDistill(SingleTeacherDistill):
         distiller: dict,
         teacher_ckpt: Optional[str] = None,
         calculate_student_loss: bool = True,
+        student_rois: bool = False,
+        inherit: Optional[Sequence[str]] = None,
         data_preprocessor: Union[dict, nn.Module, None] = None,
         init_cfg: Optional[dict] = None,
     ) -> None:
@@ -81,7 +93,15 @@ class FreeKDDistill(SingleTeacherDistill):
             self.data_preprocessor, self.teacher.data_preprocessor
         )
         sources = self.distiller.teacher_sources()
-        self._run_teacher = StopAfter(self.teacher, sources)
+        self.inherit = inherit or ()
+        self.student_rois = student_rois
+        if student_rois:
+            self._run_teacher = TeacherOnStudentRois(
+                self.student, self.teacher, sources
+            )
+        else:
+            refuse_own_rois(sources)
+            self._run_teacher = StopAfter(self.teacher, sources)
         # what is recorded or delivered elsewhere may lie in the losses
         self._teacher_mode = 'tensor' if sources else 'loss'
 
@@ -89,7 +109,8 @@ class FreeKDDistill(SingleTeacherDistill):
         """Initialise the student; mmengine calls it when training starts.
 
         Raises:
-            UsageError: If teacher or prompts have not been trained.
+            UsageError: If teacher or prompts have not been trained, or the
+                student cannot inherit a part.
         """
         refuse_random_teacher(self._teacher_has_weights)
         for name, loss in self.distiller.distill_losses.items():
@@ -104,6 +125,7 @@ class FreeKDDistill(SingleTeacherDistill):
             if isinstance(loss, FreeKDLoss):
                 self._compare_teachers(name, loss.prompt_meta)
         super().init_weights()
+        inherit_weights(self.student, self.teacher, self.inherit)
 
     def _compare_teachers(self, name: str, meta: dict) -> None:
         tuned = meta.get('teacher_ckpt')
@@ -143,26 +165,44 @@ class FreeKDDistill(SingleTeacherDistill):
         if self.distillation_stopped:
             losses = self.student(batch_inputs, data_samples, mode='loss')
             return {**add_prefix(losses, 'student'), **self._idle_loss()}
+        batch = batch_inputs, data_samples
+        if self.student_rois:  # the teacher has to wait for them
+            with self._run_teacher.recorder:
+                losses = self._student_losses(*batch)
+            self._record_teacher(*batch)
+        else:
+            self._record_teacher(*batch)
+            losses = self._student_losses(*batch)
+        if not self.calculate_student_loss:
+            losses = {}
+        distilled = self.distiller.compute_distill_losses()
+        return {**losses, **add_prefix(distilled, 'distill')}
+
+    @torch.no_grad()
+    def _record_teacher(
+        self,
+        batch_inputs: Tensor,
+        data_samples: Optional[List[BaseDataElement]],
+    ) -> None:
         distiller = self.distiller
         distiller.set_deliveries_override(False)
-        with (
-            torch.no_grad(),
-            distiller.teacher_recorders,
-            distiller.deliveries,
-        ):
+        with distiller.teacher_recorders, distiller.deliveries:
             self._run_teacher(
                 self.teacher_normalization(batch_inputs, data_samples),
                 data_samples,
                 mode=self._teacher_mode,
             )
+
+    def _student_losses(
+        self,
+        batch_inputs: Tensor,
+        data_samples: Optional[List[BaseDataElement]],
+    ) -> Dict[str, Tensor]:
+        distiller = self.distiller
         distiller.set_deliveries_override(True)
         with distiller.student_recorders, distiller.deliveries:
             losses = self.student(batch_inputs, data_samples, mode='loss')
-        losses = add_prefix(losses, 'student')
-        if not self.calculate_student_loss:
-            losses = {}
-        distilled = distiller.compute_distill_losses()
-        return {**losses, **add_prefix(distilled, 'distill')}
+        return add_prefix(losses, 'student')
 
     def _idle_loss(self) -> Dict[str, Tensor]:
         """Zero, for distributed training waits for every gradient."""

@@ -1,0 +1,190 @@
+import copy
+import itertools
+
+import pytest
+import tiny_models
+import torch
+from mmengine.runner import Runner
+from tiny_models import snapshot
+from torch.testing import assert_close
+
+from mmfreekd.errors import UsageError
+from mmfreekd.models import inheritance
+from mmfreekd.models.zoo import build_model
+
+NUMBERS = itertools.count()
+WEIGHT = 'lateral_convs.0.conv.weight'
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What is logged of an inheritance."""
+    said = []
+    monkeypatch.setattr(
+        inheritance, 'print_log', lambda text, **kwargs: said.append(text)
+    )
+    return said
+
+
+@pytest.fixture
+def sisters():
+    """Two detectors of one kind, their weights, buffers too, unlike."""
+    cfg = tiny_models.retinanet()
+    cfg.neck.norm_cfg = dict(type='BN')
+    models = [build_model(copy.deepcopy(cfg), 'teacher') for _ in range(2)]
+    for tensor in models[1].state_dict().values():
+        if tensor.is_floating_point():
+            tensor.uniform_(1, 2)
+    return models
+
+
+def exact(ours, theirs):
+    assert_close(snapshot(ours), snapshot(theirs), rtol=0, atol=0)
+
+
+def test_parts_become_equal_bit_by_bit_and_nothing_else(sisters, said):
+    student, teacher = sisters
+    before = {n: snapshot(m) for n, m in student.named_children()}
+    given = snapshot(teacher)
+    inheritance.inherit(student, teacher, ['neck', 'bbox_head'])
+    exact(student.neck, teacher.neck)
+    exact(student.bbox_head, teacher.bbox_head)
+    assert not torch.equal(
+        student.neck.get_parameter(WEIGHT), before['neck'][WEIGHT]
+    )
+    assert_close(
+        snapshot(student.backbone), before['backbone'], rtol=0, atol=0
+    )
+    assert_close(snapshot(teacher), given, rtol=0, atol=0)
+    total = len(student.neck.state_dict())
+    assert said[0] == (
+        f"inherit: {total} of {total} tensors of 'neck' come from the teacher"
+    )
+
+
+def test_they_share_no_memory(sisters):
+    student, teacher = sisters
+    inheritance.inherit(student, teacher, ['neck'])
+    given = snapshot(teacher)
+    with torch.no_grad():
+        student.neck.get_parameter(WEIGHT).zero_()
+    assert_close(snapshot(teacher), given, rtol=0, atol=0)
+
+
+def test_reports_what_does_not_fit(sisters, said):
+    _, teacher = sisters
+    cfg = tiny_models.retinanet()
+    cfg.bbox_head.update(num_classes=3, stacked_convs=2)
+    student = build_model(cfg, 'architecture')
+    before = snapshot(student.bbox_head)
+    inheritance.inherit(student, teacher, ['bbox_head'])
+    (report,) = said
+    assert "6 of 12 tensors of 'bbox_head'" in report
+    none, reshaped = report.split('of another shape (2)')
+    assert 'the teacher has none of that name (4)' in none
+    assert 'bbox_head.cls_convs.1.conv.weight' in none
+    assert (
+        'bbox_head.retina_cls.weight is (3, 8, 3, 3), of the teacher '
+        '(2, 8, 3, 3)' in reshaped
+    )
+    head, given = student.bbox_head, teacher.bbox_head
+    exact(head.retina_reg, given.retina_reg)
+    exact(head.cls_convs[0], given.cls_convs[0])
+    for name in ('retina_cls.weight', 'cls_convs.1.conv.weight'):
+        assert torch.equal(head.get_parameter(name), before[name])
+
+
+@pytest.mark.parametrize(
+    'part, message',
+    [
+        ('nek', r"the student \(RetinaNet\) has no layer 'nek'.*neck"),
+        (
+            'neck',
+            r"(?s)inherit: 0 of 12 tensors of 'neck'.*of another shape \(12\)"
+            ".*Take 'neck' out of model.inherit",
+        ),
+    ],
+)
+def test_refuses_a_part_of_which_nothing_fits(det_pair, part, message):
+    student = build_model(copy.deepcopy(det_pair.student), 'architecture')
+    teacher = build_model(copy.deepcopy(det_pair.teacher), 'teacher')
+    with pytest.raises(UsageError, match=message):
+        inheritance.inherit(student, teacher, [part])
+
+
+def run(tmp_path, model, batch, **kwargs):
+    """One iteration under mmengine's Runner that changes nothing."""
+    runner = Runner(
+        model=model,
+        work_dir=str(tmp_path),
+        experiment_name=f'inheritance{next(NUMBERS)}',
+        train_dataloader=dict(
+            batch_size=2,
+            dataset=[
+                dict(inputs=image, data_samples=sample)
+                for image, sample in zip(
+                    batch['inputs'], batch['data_samples']
+                )
+            ],
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='pseudo_collate'),
+        ),
+        train_cfg=dict(by_epoch=False, max_iters=1),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.0)),
+        default_hooks=dict(
+            checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)
+        ),
+        custom_hooks=[dict(type='mmfreekd.PlainCheckpointHook')],
+        log_level='ERROR',
+        **kwargs,
+    )
+    runner.train()
+
+
+@pytest.fixture
+def build(det_pair, build_distill):
+    """Builds a distillation of sisters whose student inherits."""
+
+    def build(inherit):
+        student = copy.deepcopy(det_pair.teacher)
+        cfg = tiny_models.distiller(12, 12, 'neck', 3, num_prompts=0)
+        return build_distill(
+            det_pair, architecture=student, distiller=cfg, inherit=inherit
+        )
+
+    return build
+
+
+def test_holds_when_a_runner_trains(tmp_path, build, det_pair):
+    model = build(['neck', 'bbox_head'])
+    run(tmp_path, model, det_pair.batch)
+    exact(model.student.neck, model.teacher.neck)
+    exact(model.student.bbox_head, model.teacher.bbox_head)
+    weight = 'conv1.weight'
+    assert not torch.equal(
+        model.student.backbone.get_parameter(weight),
+        model.teacher.backbone.get_parameter(weight),
+    )
+
+
+def test_without_it_the_student_starts_on_its_own(tmp_path, build, det_pair):
+    model = build(None)
+    run(tmp_path, model, det_pair.batch)
+    weight = model.student.neck.get_parameter(WEIGHT)
+    assert not torch.equal(weight, model.teacher.neck.get_parameter(WEIGHT))
+
+
+@pytest.mark.parametrize('resume', [True, False])
+def test_a_checkpoint_wins_over_it(tmp_path, build, det_pair, resume):
+    first, model = build(None), build(['neck'])
+    run(tmp_path, first, det_pair.batch)
+    run(
+        tmp_path / 'again',
+        model,
+        det_pair.batch,
+        load_from=str(tmp_path / 'iter_1.pth'),
+        resume=resume,
+    )
+    exact(model.student.neck, first.student.neck)
+    weight = model.student.neck.get_parameter(WEIGHT)
+    assert not torch.equal(weight, model.teacher.neck.get_parameter(WEIGHT))
