@@ -1,10 +1,11 @@
 """Every config for COCO and Cityscapes, at full size, on small images."""
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
@@ -53,6 +54,23 @@ def test_the_prompted_teacher_is_the_one_of_the_zoo(path):
     assert Config.fromfile(path).model.teacher_ckpt == zoo_weights(zoo)
 
 
+@pytest.mark.parametrize(
+    'path', [p for p in STAGE_2 if '--cfg-options' in p.read_text()], ids=name
+)
+def test_the_options_in_a_config_switch_its_extra_losses_off(path):
+    text = path.read_text()
+    options = dict(re.findall(r'#   (model\S+)=(\S+)\n', text))
+    cfg = Config.fromfile(path)
+    before = cfg.model.distiller.distill_losses.to_dict()
+    cfg.merge_from_dict({key: float(off) for key, off in options.items()})
+    losses = cfg.model.distiller.distill_losses.to_dict()
+    extra = losses.keys() - {'loss_freekd'}
+    assert len(options) == len(extra) > 0
+    for key in extra:
+        before[key]['loss_weight'] = 0.0
+    assert losses == before
+
+
 def without_downloads(model) -> None:
     """Nothing is fetched to initialise a backbone."""
     model.pop('pretrained', None)
@@ -62,7 +80,7 @@ def without_downloads(model) -> None:
 def build(cfg: Config, **built):
     """The model of a config, with the teacher, which has no file, built."""
     init_default_scope(cfg.default_scope)
-    model = dict(cfg.model.to_dict(), teacher_ckpt=None, **built)
+    model = ConfigDict(cfg.model.to_dict(), teacher_ckpt=None, **built)
     if 'data_preprocessor' in cfg:
         model['data_preprocessor'] = dict(
             cfg.data_preprocessor.to_dict(), size=(SIZE, SIZE)
@@ -103,16 +121,21 @@ def test_stage_2_trains_student_and_connector(path, tmp_path):
     cfg = Config.fromfile(path)
     without_downloads(cfg.model.architecture)
     loss = cfg.model.distiller.distill_losses.loss_freekd
+    loss.prompt_ckpt = None
+    untuned = mmfreekd.registry.MODELS.build(loss)
     loss.prompt_ckpt = str(tmp_path / 'prompts.pth')
     save_prompts(
         torch.nn.ModuleList(
-            FrequencyPrompt(loss.channels)
-            for _ in range(loss.get('num_levels', 1))
+            FrequencyPrompt(channels, untuned.num_prompts, **untuned.layout)
+            for channels in untuned.channels
         ),
         loss.prompt_ckpt,
     )
     teacher = build_model(dict(cfg.model.pop('teacher')), 'teacher')
     model = build(cfg, teacher=teacher)
     losses = train_step(model, cfg.default_scope)
-    assert losses['distill.loss_freekd'] > 0
+    names = {f'distill.{k}' for k in cfg.model.distiller.distill_losses}
+    assert {k for k in losses if k.startswith('distill.')} == names
+    for key in names:
+        assert losses[key] > 0, key
     assert_only_these_train(model, 'teacher.')
