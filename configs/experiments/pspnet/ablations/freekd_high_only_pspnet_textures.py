@@ -1,0 +1,6 @@
+# ablation: only the high bands
+_base_ = '../freekd_paper_pspnet_textures.py'
+model = dict(
+    distiller=dict(
+        distill_losses=dict(
+            loss_kd=dict(low_band=False))))

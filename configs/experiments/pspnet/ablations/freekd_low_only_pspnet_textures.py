@@ -1,0 +1,6 @@
+# ablation: only the low band
+_base_ = '../freekd_paper_pspnet_textures.py'
+model = dict(
+    distiller=dict(
+        distill_losses=dict(
+            loss_kd=dict(high_bands=False))))

@@ -1,0 +1,10 @@
+# Pearson correlation (MMRazor's PKDLoss)
+_base_ = './freekd_paper_pspnet_textures.py'
+model = dict(
+    distiller=dict(
+        distill_losses=dict(
+            loss_kd=dict(
+                _delete_=True,
+                type='mmfreekd.PyramidLoss',
+                loss=dict(type='mmrazor.PKDLoss'),
+                loss_weight=1.0))))

@@ -1,0 +1,13 @@
+# the student of the segmentation experiments, alone
+_base_ = './pspnet_r18w32_textures.py'
+max_iters = 300
+model = dict(
+    backbone=dict(base_channels=8, stem_channels=8),
+    decode_head=dict(in_channels=64, channels=32),
+    auxiliary_head=dict(in_channels=32, channels=16))
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters,
+         eta_min=1e-5)
+]

@@ -1,0 +1,16 @@
+# ablation: with the spatial mean squared error of the official recipe
+_base_ = '../freekd_paper_reppoints_textures.py'
+model = dict(
+    distiller=dict(
+        distill_losses=dict(
+            loss_mse=dict(
+                type='mmfreekd.PyramidLoss',
+                num_levels=3,
+                loss=dict(
+                    type='mmrazor.L2Loss', normalize=False, div_element=True),
+                loss_weight=1.0)),
+        loss_forward_mappings=dict(
+            loss_mse=dict(
+                s_feature=dict(
+                    recorder='feature', from_student=True, connector='align'),
+                t_feature=dict(recorder='feature', from_student=False)))))

@@ -1,0 +1,3 @@
+# stage 1 for the ablation of T = 6
+_base_ = '../prompt_reppoints_textures.py'
+model = dict(prompt=dict(num_prompts=6))

@@ -1,0 +1,3 @@
+# stage 1: frequency prompts as in the official code, T = 6
+_base_ = './prompt_reppoints_textures.py'
+model = dict(preset='official')

@@ -1,0 +1,12 @@
+# the student of the RetinaNet experiments, alone
+_base_ = './retinanet_r18w32_textures.py'
+max_iters = 300
+model = dict(
+    backbone=dict(base_channels=8, stem_channels=8),
+    neck=dict(in_channels=[8, 16, 32, 64]))
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters,
+         eta_min=1e-5)
+]

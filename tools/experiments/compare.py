@@ -1,0 +1,123 @@
+"""Train a list of configs over seeds and print a table.
+
+What they need (data, teacher, prompts) is made first. Safe to interrupt:
+finished runs are kept in the file of the results.
+"""
+
+import argparse
+import os
+from pathlib import Path
+from typing import List
+
+from pool import Job, run_jobs
+from prerequisites import make_prerequisites
+from results import Results, made_by
+from runs import fingerprint, load, run_config
+from tables import by_seed, markdown, mean_and_error, number, paired_difference
+
+
+def parse_args(args=None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Train configs over seeds and compare them'
+    )
+    parser.add_argument('configs', nargs='+', help='the first is the baseline')
+    parser.add_argument(
+        '--seeds',
+        type=int,
+        nargs='+',
+        default=[0, 1, 2],
+        help='Defaults to 0 1 2',
+    )
+    parser.add_argument(
+        '--split',
+        default='val',
+        help="one of the configs' splits. Defaults to val",
+    )
+    parser.add_argument(
+        '--results',
+        default='work_dirs/compare.json',
+        help='where the rows are kept. Defaults to work_dirs/compare.json',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count(),
+        help='runs at a time, one core each. Defaults to the number of cores',
+    )
+    return parser.parse_args(args)
+
+
+def key_of(config: str, seed: int, split: str) -> dict:
+    """What identifies a run: change the config, and it is another one."""
+    return dict(
+        config=Path(config).stem,
+        fingerprint=fingerprint(load(config, {}, 0)),
+        seed=seed,
+        split=split,
+    )
+
+
+def jobs_of(args: argparse.Namespace, results: Results) -> List[Job]:
+    """The runs that are not in the results yet."""
+    origin = made_by()
+    jobs = []
+    for seed in args.seeds:
+        for config in args.configs:
+            key = key_of(config, seed, args.split)
+            if results.find(**key) is None:
+                jobs.append(_job(config, key, results, origin))
+    return jobs
+
+
+def _job(config: str, key: dict, results: Results, origin: dict) -> Job:
+    def done(metrics: dict) -> None:
+        results.put(key, value=metrics[key['split']], **origin)
+
+    name = f'{key["config"]}_seed{key["seed"]}'
+    return Job(
+        name,
+        run_config,
+        dict(
+            config=config,
+            options={},
+            seed=key['seed'],
+            splits=[key['split']],
+            work_dir=f'work_dirs/compare/{name}',
+        ),
+        done,
+    )
+
+
+def table(args: argparse.Namespace, results: Results) -> str:
+    """Mean, standard error and the paired difference to the baseline."""
+    values = {}
+    for config in args.configs:
+        keys = [key_of(config, seed, args.split) for seed in args.seeds]
+        values[config] = by_seed([results.find(**key) for key in keys])
+    baseline = values[args.configs[0]]
+    rows = [
+        [
+            Path(config).stem,
+            number(*mean_and_error(list(seeds.values()))),
+            number(*paired_difference(seeds, baseline), signed=True),
+        ]
+        for config, seeds in values.items()
+    ]
+    metric = load(args.configs[0], {}, 0).metric
+    head = ['config', f'{metric} ({args.split})', 'against the first']
+    return markdown(head, rows)
+
+
+def main() -> None:
+    args = parse_args()
+    results = Results(args.results)
+    make_prerequisites(args.configs, args.workers)
+    run_jobs(jobs_of(args, results), args.workers)
+    seeds = ' '.join(map(str, args.seeds))
+    print(f'\nMean ± standard error over seeds {seeds}:\n')
+    print(table(args, results))
+
+
+if __name__ == '__main__':
+    main()

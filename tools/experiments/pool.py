@@ -1,0 +1,86 @@
+"""Jobs in processes of their own, some at a time, with progress."""
+
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+import runs
+
+
+@dataclass
+class Job:
+    """A function of :mod:`runs` and what is to be done with its result.
+
+    Attributes:
+        title (str): What it is, for the progress.
+        function (Callable): It runs in a process of its own.
+        arguments (dict): Its arguments.
+        done (Callable): Takes the result, in this process.
+    """
+
+    title: str
+    function: Callable[..., Any]
+    arguments: dict
+    done: Callable[[Any], None] = field(default=lambda result: None)
+
+
+def run_jobs(jobs: Sequence[Job], workers: int) -> None:
+    """Run jobs; what is finished when one fails is kept.
+
+    Args:
+        jobs (list[Job]): The jobs, independent of each other.
+        workers (int): How many run at a time, each on one core.
+
+    Raises:
+        RuntimeError: If a job fails; the rest is not started.
+    """
+    if not jobs:
+        return
+    here = Path(__file__).resolve()
+    os.environ.update(
+        OMP_NUM_THREADS='1',
+        MKL_NUM_THREADS='1',
+        CUDA_VISIBLE_DEVICES='',
+        # this clone's package, also where another one is installed
+        PYTHONPATH=os.pathsep.join([str(here.parents[2]), str(here.parent)]),
+        PYTHONWARNINGS='ignore',
+    )
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(runs.PRELOAD)
+    start = time.time()
+    with ProcessPoolExecutor(
+        workers, mp_context=context, max_tasks_per_child=1
+    ) as executor:
+        waiting = {
+            executor.submit(job.function, **job.arguments): job for job in jobs
+        }
+        for number, future in enumerate(as_completed(waiting), 1):
+            job = waiting[future]
+            try:
+                result = future.result()
+            except Exception as error:
+                for other in waiting:
+                    other.cancel()
+                raise RuntimeError(
+                    f'{job.title} failed: {error}. See console.log in '
+                    f'{job.arguments["work_dir"]}. Run this again to go on'
+                ) from error
+            job.done(result)
+            say(start, number, len(jobs), job.title, result)
+
+
+def say(start: float, number: int, total: int, title: str, result) -> None:
+    """Print a line of progress with the time that is left."""
+    passed = time.time() - start
+    left = passed / number * (total - number) / 60
+    if isinstance(result, dict):
+        result = ', '.join(f'{k} {v:.1f}' for k, v in result.items())
+    print(
+        f'[{passed / 60:5.1f} min, {left:.0f} left] {number}/{total} {title}: '
+        f'{result}',
+        flush=True,
+    )

@@ -1,0 +1,108 @@
+"""What a config needs before it can be trained: data, teacher, prompts."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List
+
+from mmengine.config import Config
+from pool import Job, run_jobs
+from runs import run_config
+
+TOOLS = Path(__file__).resolve().parents[1]
+FILES = ('teacher_ckpt', 'prompt_ckpt')
+
+
+def needed_files(cfg: dict) -> List[str]:
+    """The checkpoints that a config names, wherever in it."""
+    files = []
+    for key, value in cfg.items():
+        if key in FILES and isinstance(value, str):
+            files.append(value)
+        elif isinstance(value, dict):
+            files += needed_files(value)
+    return files
+
+
+def makers(configs: List[str]) -> Dict[str, str]:
+    """The configs that make what others need, by the files they make.
+
+    A file ``work_dirs/NAME/...`` is made by ``NAME.py`` in the folder of the
+    config that needs it, or below the folder above.
+
+    Args:
+        configs (list[str]): Config files.
+
+    Returns:
+        dict[str, str]: From each file to its config, in the order in which
+        they have to be trained.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+    """
+    made: Dict[str, str] = {}
+    for config in configs:
+        for file in needed_files(Config.fromfile(config).model.to_dict()):
+            if file in made:
+                continue
+            name = f'{Path(file).parent.name}.py'
+            found = sorted(Path(config).parent.rglob(name))
+            found += sorted(Path(config).parents[1].rglob(name))
+            if not found:
+                raise FileNotFoundError(
+                    f'{config} needs {file}, but there is neither that file '
+                    f'nor a config {name} beside it that would make it'
+                )
+            made.update(makers([str(found[0])]))
+            made[file] = str(found[0])
+    return made
+
+
+def make_prerequisites(configs: List[str], workers: int) -> None:
+    """Make the data, teachers and prompts that configs need.
+
+    What is there stays as it is.
+
+    Args:
+        configs (list[str]): Config files.
+        workers (int): How many to train at a time.
+    """
+    needed = makers(configs)
+    for command in sorted(
+        {Config.fromfile(c).make_data for c in [*configs, *needed.values()]}
+    ):
+        subprocess.run(
+            [sys.executable, f'{TOOLS}/data/make_shapes.py']
+            + shlex.split(command),
+            check=True,
+        )
+    missing = [file for file in needed if not Path(file).exists()]
+    while missing:
+        ready = [
+            file
+            for file in missing
+            if not set(makers([needed[file]])) & set(missing)
+        ]
+        run_jobs([_job(file, needed[file]) for file in ready], workers)
+        missing = [file for file in missing if file not in ready]
+
+
+def _job(file: str, config: str) -> Job:
+    def check(result: dict) -> None:
+        if not Path(file).exists():
+            raise FileNotFoundError(f'{config} did not make {file}')
+
+    return Job(
+        Path(config).stem,
+        run_config,
+        dict(
+            config=config,
+            options={},
+            seed=0,
+            splits=['val'],
+            work_dir=str(Path(file).parent),
+            keep=True,
+        ),
+        check,
+    )
