@@ -4,6 +4,9 @@ Nothing here imports mmfreekd. Bands are dicts by name, such as
 ``level1_horizontal``, so that no order has to be agreed on.
 """
 
+import itertools
+import math
+
 import pywt
 import torch
 import torch.nn.functional as F
@@ -75,7 +78,18 @@ def masks_of(x, prompts, levels, band_layout):
     return masks
 
 
-def overlap_of(masks, kind):
+def refined_of(t_masks, s_masks):
+    """The teacher's masks times the student's, pixel by pixel."""
+    refined = []
+    for t_mask, s_mask in zip(t_masks, s_masks, strict=True):
+        mask = torch.empty_like(t_mask)
+        for pixel in itertools.product(*map(range, mask.shape)):
+            mask[pixel] = t_mask[pixel] * s_mask[pixel]
+        refined.append(mask)
+    return refined
+
+
+def overlap_of(masks, kind, diagonal):
     """The overlap of masks, pair by pair."""
     values = []
     for mask in masks:
@@ -83,14 +97,90 @@ def overlap_of(masks, kind):
         for n in range(num):
             for i in range(num_prompts):
                 for j in range(num_prompts):
+                    if i == j and not diagonal:
+                        continue
                     a, b = mask[n, i], mask[n, j]
                     both = (a * b).sum()
                     squares = (a * a).sum() + (b * b).sum()
                     if kind == 'jaccard':
                         values.append(both / (squares - both))
-                    elif i != j:
+                    else:
                         values.append(2 * both / squares)
-    return torch.stack(values).mean() if values else torch.zeros(())
+    if not values:
+        return 0 * sum(mask.sum() for mask in masks)
+    return torch.stack(values).mean()
+
+
+def normalized_of(x):
+    """Each channel with mean 0 and deviation 1 over batch and space."""
+    channels = []
+    for channel in x.unbind(1):
+        mean = channel.sum() / channel.numel()
+        variance = ((channel - mean) ** 2).sum() / channel.numel()
+        # a channel that is the same everywhere has no deviation
+        channels.append((channel - mean) / torch.sqrt(variance + 1e-6))
+    return torch.stack(channels, dim=1)
+
+
+def averaged_of(x, size):
+    """A map averaged down to ``size``, cell by cell."""
+    out = torch.empty(*x.shape[:2], *size, dtype=x.dtype)
+    for i, j in itertools.product(*map(range, size)):
+        (top, bottom), (left, right) = (
+            (math.floor(k * n / m), math.ceil((k + 1) * n / m))
+            for k, n, m in zip((i, j), x.shape[2:], size, strict=True)
+        )
+        out[..., i, j] = x[..., top:bottom, left:right].mean(dim=(2, 3))
+    return out
+
+
+def halved_of(x):
+    """A map at half its size; a last odd row or column stands alone."""
+    size = [math.ceil(n / 2) for n in x.shape[2:]]
+    out = torch.empty(*x.shape[:2], *size, dtype=x.dtype)
+    for i, j in itertools.product(*map(range, size)):
+        block = x[..., 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+        out[..., i, j] = block.mean(dim=(2, 3))
+    return out
+
+
+def relation_of(feature, context, dim):
+    """softmax of the mean over pixels of context_i * feature_j, in loops."""
+    size = [min(a, b) for a, b in zip(feature.shape[2:], context.shape[2:])]
+    feature, context = averaged_of(feature, size), averaged_of(context, size)
+    batch, channels = feature.shape[:2]
+    out = torch.empty(batch, channels, channels, dtype=feature.dtype)
+    for n in range(batch):
+        for i, j in itertools.product(range(channels), repeat=2):
+            out[n, i, j] = (context[n, i] * feature[n, j]).mean()
+        exps = [[math.exp(v) for v in row] for row in out[n]]
+        for i, j in itertools.product(range(channels), repeat=2):
+            total = sum(exps[i]) if dim == -1 else sum(row[j] for row in exps)
+            out[n, i, j] = exps[i][j] / total
+    return out
+
+
+def position_weights_of(feature, context=None, dim=-1):
+    """How much each channel is related to altogether, with mean 1."""
+    if context is None:
+        context = halved_of(feature)
+    relation = relation_of(feature, context, dim)
+    batch, channels = feature.shape[:2]
+    weights = torch.empty(batch, channels, dtype=feature.dtype)
+    for n, c in itertools.product(range(batch), range(channels)):
+        weights[n, c] = sum(
+            relation[n, k, c] if dim == -1 else relation[n, c, k]
+            for k in range(channels)
+        )
+    return weights / (weights.sum(1, keepdim=True) / channels)
+
+
+# what a difference costs
+PENALTIES = dict(
+    l1=lambda d: d.abs(),
+    mse=lambda d: d * d,
+    log_mse=lambda d: (d.sign() * torch.log(1 + d.abs())) ** 2,
+)
 
 
 def distance_of(
@@ -102,13 +192,19 @@ def distance_of(
     band_layout='subband',
     low_band=True,
     reduction='mean',
+    high_bands=True,
+    prompt_reduction='mean',
+    low_penalty='l1',
+    high_penalty='l1',
 ):
     """The frequency distance: both sides transformed, masked, compared."""
     s_bands, t_bands = haar_bands(s, levels), haar_bands(t, levels)
     total = 0
     for b, names in enumerate(split_names(levels, band_layout)):
-        if names == ['low'] and not low_band:
+        is_low = names == ['low']
+        if not (low_band if is_low else high_bands):
             continue
+        penalty = low_penalty if is_low else high_penalty
         elements = []
         for name in names:
             shape = s_bands[name].shape
@@ -117,15 +213,57 @@ def distance_of(
             per_prompt = []
             for i in range(mask.size(1)):
                 m = mask[:, i : i + 1]
-                d = (m * t_bands[name] - m * s_bands[name]).abs()
+                if penalty == 'l1':
+                    d = (m * t_bands[name] - m * s_bands[name]).abs()
+                else:
+                    d = m * PENALTIES[penalty](t_bands[name] - s_bands[name])
                 if weights is not None:
                     d = d * weights[:, :, None, None]
                 per_prompt.append(d)
             # (T, N, C, h, w) -> (N, C, h, w)
-            elements.append(torch.stack(per_prompt).mean(0))
+            per_prompt = torch.stack(per_prompt)
+            elements.append(getattr(per_prompt, prompt_reduction)(0))
         elements = torch.stack(elements)
         total = total + (
             elements.mean() if reduction == 'mean' else elements.sum()
+        )
+    return total
+
+
+def freekd_of(
+    s_levels,
+    t_levels,
+    prompts=None,
+    sides=(),
+    normalize=False,
+    refine_masks=False,
+    levels=3,
+    band_layout='subband',
+    **distance,
+):
+    """The whole loss of a pyramid, put together by hand.
+
+    ``sides`` are those whose relations weigh the channels.
+    """
+    total = 0
+    for i, (s, t) in enumerate(zip(s_levels, t_levels, strict=True)):
+        masks, weights = None, None
+        if prompts is not None:
+            layout = prompts[i], levels, band_layout
+            masks = masks_of(t, *layout)
+            if refine_masks:
+                masks = refined_of(masks, masks_of(s.detach(), *layout))
+        if sides:
+            weights = 1
+            for side in sides:
+                pyramid = dict(student=s_levels, teacher=t_levels)[side]
+                pair = [x.detach() for x in pyramid[i : i + 2]]
+                weights = weights * position_weights_of(*pair)
+            weights = weights / weights.mean(1, keepdim=True)
+        if normalize:
+            s, t = normalized_of(s), normalized_of(t)
+        total = total + distance_of(
+            s, t, masks, weights, levels, band_layout, **distance
         )
     return total
 

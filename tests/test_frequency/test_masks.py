@@ -34,13 +34,24 @@ def make(
 
 
 @pytest.mark.parametrize('num_prompts', [1, 2, 6])
-@pytest.mark.parametrize('levels', [1, 3])
+@pytest.mark.parametrize('levels', [1, 2, 3])
 @pytest.mark.parametrize('band_layout', LAYOUTS)
-def test_masks_equal_a_naive_loop(band_layout, levels, num_prompts):
+def test_masks_and_gradients_equal_a_naive_loop(
+    band_layout, levels, num_prompts
+):
     for size in SIZES:
-        x, prompts = make(size, num_prompts, levels, band_layout)
-        masks = frequency_masks(x, prompts, levels, band_layout)
-        assert_close(masks, masks_of(x, prompts, levels, band_layout))
+        inputs = make(size, num_prompts, levels, band_layout)
+        for value in inputs:
+            value.requires_grad_()
+        masks = frequency_masks(*inputs, levels, band_layout)
+        expected = masks_of(*inputs, levels, band_layout)
+        assert_close(masks, expected)
+        # any one number that every pixel of every mask has its part in
+        pulls = [torch.randn_like(mask) for mask in masks]
+        assert_close(
+            torch.autograd.grad(masks, inputs, pulls),
+            torch.autograd.grad(expected, inputs, pulls),
+        )
 
 
 @pytest.mark.parametrize('band_layout', LAYOUTS)
@@ -50,17 +61,6 @@ def test_one_channel_one_image_one_prompt(band_layout):
         frequency_masks(x, prompts, 3, band_layout),
         masks_of(x, prompts, 3, band_layout),
     )
-
-
-@pytest.mark.parametrize('wavelet', ['haar', 'db2'])
-def test_projecting_first_is_the_same_as_transforming_first(wavelet):
-    x, prompts = make((9, 14), num_prompts=3)
-    masks = frequency_masks(x, prompts, wavelet=wavelet)
-    low, high = wavedec2(x, 3, wavelet)
-    bands = [low] + [d[:, :, i] for d in high for i in range(3)]
-    for mask, band, prompt in zip(masks, bands, prompts, strict=True):
-        logits = torch.einsum('tc,nchw->nthw', prompt, band)
-        assert_close(mask, torch.sigmoid(logits))
 
 
 @pytest.mark.parametrize('band_layout', LAYOUTS)
@@ -178,45 +178,80 @@ def random_masks(num_prompts, batch=2):
     ]
 
 
+KINDS = ['jaccard', 'dice']
+
+
 @pytest.mark.parametrize('num_prompts', [1, 2, 3, 6])
-@pytest.mark.parametrize('kind', ['jaccard', 'dice'])
-def test_overlap_equals_a_naive_loop(kind, num_prompts):
-    masks = random_masks(num_prompts)
+@pytest.mark.parametrize('diagonal', [None, True, False])
+@pytest.mark.parametrize('kind', KINDS)
+def test_overlap_and_gradient_equal_a_naive_loop(kind, diagonal, num_prompts):
+    counted = kind == 'jaccard' if diagonal is None else diagonal
+    masks = [mask.requires_grad_() for mask in random_masks(num_prompts)]
+    overlap = mask_overlap(masks, kind, diagonal)
+    expected = overlap_of(masks, kind, counted)
+    assert_close(overlap, expected)
     assert_close(
-        mask_overlap(masks, kind), overlap_of(masks, kind), check_dtype=False
+        torch.autograd.grad(overlap, masks),
+        torch.autograd.grad(expected, masks),
     )
 
 
-@pytest.mark.parametrize('kind', ['jaccard', 'dice'])
-def test_overlap_of_equal_masks_is_one_whatever_their_size(kind):
+@pytest.mark.parametrize('num_prompts', [2, 3, 6])
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_diagonal_adds_as_many_ones_as_there_are_prompts(
+    kind, num_prompts
+):
+    masks = random_masks(num_prompts)
+    with_it, without = (mask_overlap(masks, kind, d) for d in (True, False))
+    share = 1 / num_prompts
+    assert_close(with_it, share + (1 - share) * without)
+    assert with_it > without
+
+
+@pytest.mark.parametrize('diagonal', [True, False])
+@pytest.mark.parametrize('kind', KINDS)
+def test_overlap_of_equal_masks_is_one_whatever_their_size(kind, diagonal):
     masks = [mask[:, :1].expand(-1, 3, -1, -1) for mask in random_masks(1)]
     one = torch.ones((), dtype=torch.float64)
-    assert_close(mask_overlap(masks, kind), one)
+    assert_close(mask_overlap(masks, kind, diagonal), one)
 
 
-@pytest.mark.parametrize('kind, value', [('jaccard', 0.5), ('dice', 0.0)])
-def test_overlap_of_disjoint_masks(kind, value):
-    # Jaccard counts a mask with itself: two pairs of four
+@pytest.mark.parametrize(
+    'kind, diagonal, value',
+    [
+        # two of four pairs are of a mask with itself
+        ('jaccard', None, 0.5),
+        ('jaccard', True, 0.5),
+        ('jaccard', False, 0.0),
+        ('dice', None, 0.0),
+        ('dice', True, 0.5),
+        ('dice', False, 0.0),
+    ],
+)
+def test_overlap_of_disjoint_masks(kind, diagonal, value):
     mask = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).view(1, 2, 1, 2)
-    assert_close(mask_overlap([mask], kind), torch.tensor(value))
+    assert_close(mask_overlap([mask], kind, diagonal), torch.tensor(value))
 
 
-@pytest.mark.parametrize('kind, value', [('jaccard', 1.0), ('dice', 0.0)])
-def test_overlap_of_a_single_prompt_has_no_gradient_to_follow(kind, value):
+@pytest.mark.parametrize('diagonal, value', [(True, 1.0), (False, 0.0)])
+@pytest.mark.parametrize('kind', KINDS)
+def test_overlap_of_a_single_prompt_has_no_gradient_to_follow(
+    kind, diagonal, value
+):
     masks = [mask.requires_grad_() for mask in random_masks(1)]
-    overlap = mask_overlap(masks, kind)
+    overlap = mask_overlap(masks, kind, diagonal)
     assert_close(overlap, torch.tensor(value, dtype=torch.float64))
     for grad in torch.autograd.grad(overlap, masks):
         assert_close(grad, torch.zeros_like(grad))
 
 
-@pytest.mark.parametrize('kind', ['jaccard', 'dice'])
+@pytest.mark.parametrize('kind', KINDS)
 def test_overlap_gradient(kind):
     masks = [mask.requires_grad_() for mask in random_masks(2, batch=1)]
     torch.autograd.gradcheck(lambda *m: mask_overlap(m, kind), masks)
 
 
-@pytest.mark.parametrize('kind', ['jaccard', 'dice'])
+@pytest.mark.parametrize('kind', KINDS)
 def test_overlap_keeps_its_precision_under_autocast(kind):
     masks = [mask.float() for mask in random_masks(3)]
     expected = mask_overlap(masks, kind)
@@ -224,7 +259,7 @@ def test_overlap_keeps_its_precision_under_autocast(kind):
         assert_close(mask_overlap(masks, kind), expected, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize('kind', ['jaccard', 'dice'])
+@pytest.mark.parametrize('kind', KINDS)
 def test_overlap_of_closed_masks_is_a_number(kind):
     # one pixel that prompts have shut; its square is 0 in float32
     logits = torch.full((1, 2, 1, 1), -60.0, requires_grad=True)
