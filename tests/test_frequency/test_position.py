@@ -1,36 +1,16 @@
 """Position-aware weights against loops, and why they cannot collapse."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
+from references import (
+    averaged_of,
+    halved_of,
+    position_weights_of,
+    relation_of,
+)
 
 from mmfreekd.frequency import channel_relation, position_weights
-
-
-def _reference_relation(feature, context, dim):
-    """softmax of the mean over pixels of context_i * feature_j, in loops."""
-    batch, channels, height, width = feature.shape
-    out = torch.empty(batch, channels, channels, dtype=feature.dtype)
-    for n in range(batch):
-        for i in range(channels):
-            for j in range(channels):
-                out[n, i, j] = sum(
-                    context[n, i, y, x] * feature[n, j, y, x]
-                    for y in range(height)
-                    for x in range(width)
-                ) / (height * width)
-        exps = [[math.exp(v) for v in row] for row in out[n]]
-        for i in range(channels):
-            for j in range(channels):
-                total = (
-                    sum(exps[i])
-                    if dim == -1
-                    else sum(exps[k][j] for k in range(channels))
-                )
-                out[n, i, j] = exps[i][j] / total
-    return out
 
 
 @pytest.mark.parametrize('dim', [-1, -2])
@@ -38,7 +18,44 @@ def test_relation_equals_loops(dim):
     feature, context = torch.randn(2, 2, 3, 4, 5, dtype=torch.float64)
     torch.testing.assert_close(
         channel_relation(feature, context, dim),
-        _reference_relation(feature, context, dim),
+        relation_of(feature, context, dim),
+    )
+
+
+@pytest.mark.parametrize('dim', [-1, -2])
+@pytest.mark.parametrize('own', [True, False])
+@pytest.mark.parametrize('size', [(8, 6), (7, 5), (2, 3), (1, 1)])
+def test_weights_equal_loops(size, own, dim):
+    feature = torch.randn(2, 4, *size, dtype=torch.float64)
+    # such as a level of a pyramid that is rounded another way
+    context = None if own else torch.randn(2, 4, 3, 2, dtype=torch.float64)
+    torch.testing.assert_close(
+        position_weights(feature, context, softmax_dim=dim),
+        position_weights_of(feature, context, dim),
+    )
+
+
+@pytest.mark.parametrize('size', [(8, 6), (7, 5), (2, 3), (1, 1)])
+def test_the_references_average_as_pytorch_does(size):
+    x = torch.randn(1, 2, *size, dtype=torch.float64)
+    torch.testing.assert_close(
+        halved_of(x), F.avg_pool2d(x, 2, ceil_mode=True)
+    )
+    torch.testing.assert_close(
+        averaged_of(x, (1, 1)), F.adaptive_avg_pool2d(x, 1)
+    )
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('own', [True, False])
+def test_half_precision_is_related_in_float32(own, dtype):
+    feature = torch.randn(2, 4, 9, 6).to(dtype)
+    context = None if own else torch.randn(2, 4, 4, 3).to(dtype)
+    weights = position_weights(feature, context)
+    assert weights.dtype == torch.float32
+    torch.testing.assert_close(
+        weights,
+        position_weights(feature.float(), None if own else context.float()),
     )
 
 
