@@ -3,12 +3,17 @@ import copy
 import pytest
 import tiny_models
 import torch
+from references import masks_of, overlap_of
 from tiny_models import losses_of, snapshot, train
 from torch.testing import assert_close
 
 from mmfreekd.errors import CheckpointError, UsageError
 from mmfreekd.frequency import mask_overlap
+from mmfreekd.models import FreeKDLoss
 from mmfreekd.models.zoo import build_model
+from mmfreekd.prompt_files import save_prompts
+
+PRESETS = ['paper', 'official', 'plus']
 
 
 def raw_outputs(model, batch):
@@ -227,3 +232,97 @@ def test_refuses_a_feature_of_another_shape(
     model = build_tuning(det_pair, **changes).train()
     with pytest.raises(UsageError, match=message):
         losses_of(model, det_pair.batch)
+
+
+def features_of(model, pair):
+    """What the prompts get to see."""
+    seen = []
+    model.teacher.get_submodule(pair.source).register_forward_hook(
+        lambda module, inputs, output: seen.append(output), prepend=True
+    )
+    losses = losses_of(model.train(), pair.batch)
+    levels = seen[0] if isinstance(seen[0], tuple) else seen
+    return losses, levels
+
+
+@pytest.mark.parametrize(
+    'preset, num_prompts, band_layout, kind, diagonal',
+    [
+        ('paper', 2, 'subband', 'jaccard', True),
+        ('official', 6, 'level', 'dice', False),
+        ('plus', 2, 'subband', 'jaccard', True),
+    ],
+)
+def test_a_preset_sets_prompts_and_dissimilarity(
+    pair, build_tuning, preset, num_prompts, band_layout, kind, diagonal
+):
+    model = build_tuning(pair, preset=preset)
+    bands = 10 if band_layout == 'subband' else 4
+    for prompt in model.prompts:
+        assert prompt.prompts.shape == (bands, num_prompts, pair.channels)
+        # neither alike nor shut: masks below 1e-6 count as no overlap
+        torch.nn.init.normal_(prompt.prompts, std=0.1)
+    losses, levels = features_of(model, pair)
+    overlaps = []
+    for prompt, x in zip(model.prompts, levels, strict=True):
+        masks = masks_of(x.detach(), prompt.prompts, 3, band_layout)
+        overlaps.append(overlap_of(masks, kind, diagonal))
+    assert_close(losses['loss_dissimilarity'], torch.stack(overlaps).mean())
+
+
+def test_paper_is_what_goes_without_saying(seg_pair, build_tuning):
+    unsaid, said = (
+        build_tuning(seg_pair, **preset)
+        for preset in (dict(), dict(preset='paper'))
+    )
+    unsaid.load_state_dict(said.state_dict())
+    first, second = (
+        losses_of(m.train(), seg_pair.batch) for m in (unsaid, said)
+    )
+    assert_close(first, second, rtol=0, atol=0)
+
+
+def test_what_is_said_goes_before_the_preset(seg_pair, build_tuning):
+    model = build_tuning(
+        seg_pair,
+        preset='official',
+        prompt=dict(num_prompts=3),
+        loss_dissimilarity=dict(
+            type='mmfreekd.PromptDissimilarityLoss', kind='jaccard'
+        ),
+    )
+    (prompt,) = model.prompts
+    assert prompt.prompts.shape == (4, 3, seg_pair.channels)
+    assert prompt.band_layout == 'level'
+    assert model.loss_dissimilarity.kind == 'jaccard'
+
+
+def test_refuses_a_preset_that_it_does_not_know(seg_pair, build_tuning):
+    with pytest.raises(
+        UsageError, match="'paper', 'official', 'plus'.*got 'FreeKD'"
+    ):
+        build_tuning(seg_pair, preset='FreeKD')
+
+
+@pytest.mark.parametrize('loaded', PRESETS)
+@pytest.mark.parametrize('tuned', PRESETS)
+def test_stage_2_takes_the_prompts_of_the_same_preset(
+    det_pair, build_tuning, tmp_path, tuned, loaded
+):
+    model = build_tuning(det_pair, preset=tuned)
+    path = str(tmp_path / 'prompts.pth')
+    save_prompts(model.prompts, path)
+    stage_2 = dict(
+        channels=det_pair.channels,
+        num_levels=det_pair.num_levels,
+        preset=loaded,
+        prompt_ckpt=path,
+    )
+    # FreeKD+ is tuned as the paper is
+    if (tuned == 'official') != (loaded == 'official'):
+        with pytest.raises(CheckpointError, match='of another layout: num_p'):
+            FreeKDLoss(**stage_2)
+        return
+    loss = FreeKDLoss(**stage_2)
+    for i, prompt in enumerate(model.prompts):
+        assert_close(getattr(loss, f'prompts_{i}'), prompt.prompts.detach())

@@ -1,6 +1,12 @@
 import pytest
 import torch
-from references import official_loss
+from references import (
+    freekd_of,
+    masks_of,
+    normalized_of,
+    overlap_of,
+    refined_of,
+)
 from torch import nn
 from torch.testing import assert_close
 
@@ -9,6 +15,7 @@ from mmfreekd.frequency import (
     frequency_distance,
     frequency_masks,
     mask_overlap,
+    normalize_channels,
 )
 from mmfreekd.models import (
     FreeKDLoss,
@@ -16,6 +23,7 @@ from mmfreekd.models import (
     PromptDissimilarityLoss,
 )
 from mmfreekd.prompt_files import save_prompts
+from mmfreekd.registry import MODELS
 
 SIZES = [(12, 19), (6, 10), (3, 5), (2, 3), (1, 1)]
 
@@ -30,7 +38,10 @@ def features(channels=4, sizes=SIZES[:3], **kwargs):
 
 @pytest.fixture
 def tuned_loss(tmp_path):
-    """Builds a loss with random prompts, as stage 1 might have left them."""
+    """Builds a loss with random prompts, as stage 1 might have left them.
+
+    Channels weigh alike unless loss_kwargs have a position_gate.
+    """
 
     def build(
         channels=4, num_levels=3, num_prompts=2, loss_kwargs=None, **layout
@@ -49,7 +60,7 @@ def tuned_loss(tmp_path):
             num_prompts,
             prompt_ckpt=path,
             **layout,
-            **(loss_kwargs or {}),
+            **{'position_gate': None, **(loss_kwargs or {})},
         )
         return loss, [p.prompts.detach() for p in prompts]
 
@@ -85,29 +96,8 @@ def test_takes_another_wavelet(tuned_loss):
     assert_close(loss(s, t), frequency_distance(s, t, masks, wavelet='db2'))
 
 
-def test_official_switches_give_the_official_loss(tuned_loss):
-    loss, prompts = tuned_loss(
-        num_levels=5,
-        num_prompts=6,
-        band_layout='level',
-        loss_kwargs=dict(low_band=False),
-    )
-    s_levels, t_levels = features(sizes=SIZES)
-    for s in s_levels:
-        s.requires_grad_()
-    value = loss(s_levels, t_levels)
-    expected = official_loss(s_levels, t_levels, prompts)
-    assert_close(value, expected, rtol=1e-5, atol=0)
-    assert_close(
-        torch.autograd.grad(value, s_levels),
-        torch.autograd.grad(expected, s_levels),
-        rtol=1e-5,
-        atol=1e-7,
-    )
-
-
 def test_without_prompts_it_is_the_plain_distance():
-    loss = FreeKDLoss(4, 3, num_prompts=0)
+    loss = FreeKDLoss(4, 3, num_prompts=0, position_gate=None)
     s_levels, t_levels = features()
     expected = sum(map(frequency_distance, s_levels, t_levels))
     assert_close(loss(s_levels, t_levels), expected)
@@ -121,7 +111,7 @@ def test_a_tensor_is_a_pyramid_of_one_level(tuned_loss):
 
 
 def test_levels_may_differ_in_channels():
-    loss = FreeKDLoss([3, 5], num_prompts=1)
+    loss = FreeKDLoss([3, 5], num_prompts=1, position_gate=None)
     (a,), (b,) = features(3, SIZES[:1])
     (c,), (d,) = features(5, SIZES[1:2])
     assert_close(
@@ -171,6 +161,43 @@ def test_half_precision_features_give_a_float32_loss(tuned_loss, dtype):
         value,
         loss([s.float() for s in s_levels], [t.float() for t in t_levels]),
     )
+
+
+# PositionGate, normalisation and refined masks under half precision
+EVERYTHING = dict(
+    position_gate=dict(side='both'),
+    normalize=True,
+    refine_masks=True,
+    low_penalty='mse',
+    high_penalty='log_mse',
+)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_costs_no_more_than_the_rounding_of_the_features(
+    tuned_loss, dtype
+):
+    s_levels, t_levels = features()
+    half_s, half_t = ([x.to(dtype) for x in f] for f in (s_levels, t_levels))
+    for loss_kwargs in (dict(), EVERYTHING):
+        loss, _ = tuned_loss(loss_kwargs=loss_kwargs)
+        value = loss(half_s, half_t)
+        assert value.dtype == torch.float32
+        assert_close(
+            value,
+            loss(s_levels, t_levels),
+            rtol=4 * torch.finfo(dtype).eps,
+            atol=0,
+        )
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_autocast_does_not_lower_the_precision(tuned_loss, dtype):
+    loss, _ = tuned_loss(loss_kwargs=EVERYTHING)
+    s_levels, t_levels = features()
+    expected = loss(s_levels, t_levels)
+    with torch.autocast('cpu', dtype):
+        assert_close(loss(s_levels, t_levels), expected, rtol=0, atol=0)
 
 
 def test_untuned_prompts_say_so(tuned_loss):
@@ -230,15 +257,197 @@ def test_refuses_another_number_of_levels():
         FreeKDLoss(4, 2)(s_levels, t_levels)
 
 
+@pytest.mark.parametrize('diagonal', [None, True, False])
 @pytest.mark.parametrize('kind', ['jaccard', 'dice'])
-def test_dissimilarity_is_the_mean_overlap_of_the_levels(kind):
+def test_dissimilarity_is_the_mean_overlap_of_the_levels(kind, diagonal):
     masks = [[torch.rand(2, 3, h, w) for h, w in SIZES] for _ in range(2)]
     masks.append([torch.rand(2, 3, 4, 4)])
-    loss = PromptDissimilarityLoss(kind, loss_weight=0.3)
-    expected = sum(mask_overlap(level, kind) for level in masks) / 3
+    loss = PromptDissimilarityLoss(kind, 0.3, diagonal)
+    expected = sum(mask_overlap(level, kind, diagonal) for level in masks) / 3
     assert_close(loss(masks), 0.3 * expected)
+    # the paper counts a mask with itself, the official code does not
+    counted = kind == 'jaccard' if diagonal is None else diagonal
+    by_loops = sum(overlap_of(level, kind, counted) for level in masks) / 3
+    assert_close(loss(masks), 0.3 * by_loops)
 
 
 def test_dissimilarity_refuses_an_unknown_kind():
     with pytest.raises(UsageError, match="'jaccard', 'dice'.*got 'iou'"):
         PromptDissimilarityLoss('iou')
+
+
+def value_and_gradients(loss, s_levels, t_levels):
+    s_levels = [s.detach().requires_grad_() for s in s_levels]
+    value = loss(s_levels, t_levels)
+    return value, torch.autograd.grad(value, s_levels)
+
+
+@pytest.mark.parametrize(
+    'switches',
+    [
+        dict(high_bands=False),
+        dict(low_band=False),
+        dict(prompt_reduction='sum'),
+        dict(low_penalty='mse'),
+        dict(high_penalty='mse'),
+        dict(low_penalty='log_mse', high_penalty='mse'),
+        dict(normalize=True),
+        dict(refine_masks=True),
+        dict(normalize=True, refine_masks=True, prompt_reduction='sum'),
+    ],
+    ids=lambda switches: '-'.join(map(str, switches.values())),
+)
+@pytest.mark.parametrize('band_layout', ['subband', 'level'])
+def test_value_and_gradient_of_a_switch_equal_a_naive_loop(
+    tuned_loss, band_layout, switches
+):
+    loss, prompts = tuned_loss(loss_kwargs=switches, band_layout=band_layout)
+    pyramids = features(dtype=torch.float64)
+    prompts = [p.double() for p in prompts]
+    assert_close(
+        value_and_gradients(loss.double(), *pyramids),
+        value_and_gradients(
+            lambda s, t: freekd_of(
+                s, t, prompts, band_layout=band_layout, **switches
+            ),
+            *pyramids,
+        ),
+    )
+
+
+@pytest.mark.parametrize('band_layout', ['subband', 'level'])
+@pytest.mark.parametrize('num_prompts', [1, 3])
+def test_refined_masks_are_the_teachers_times_the_students(
+    tuned_loss, num_prompts, band_layout
+):
+    loss, (prompt,) = tuned_loss(
+        num_levels=1,
+        num_prompts=num_prompts,
+        loss_kwargs=dict(refine_masks=True),
+        band_layout=band_layout,
+    )
+    (s,), (t,) = features(sizes=SIZES[1:2])
+    of_teacher, of_student = (
+        masks_of(x, prompt, 3, band_layout) for x in (t, s)
+    )
+    assert_close(loss.masks(s, t, 0), refined_of(of_teacher, of_student))
+    # a student that is its teacher
+    assert_close(loss.masks(t, t, 0), [mask**2 for mask in of_teacher])
+
+
+def test_masks_that_are_not_refined_are_the_teachers(tuned_loss):
+    loss, prompts = tuned_loss(loss_kwargs=dict(refine_masks=False))
+    s_levels, t_levels = features()
+    for i in range(3):
+        assert_close(
+            loss.masks(s_levels[i], t_levels[i], i),
+            masks_of(t_levels[i], prompts[i], 3, 'subband'),
+        )
+
+
+@pytest.mark.parametrize('refine_masks', [True, False])
+def test_no_gradient_flows_through_masks(tuned_loss, refine_masks):
+    loss, _ = tuned_loss(
+        num_levels=1, loss_kwargs=dict(refine_masks=refine_masks)
+    )
+    (s,), (t,) = features(sizes=SIZES[:1], requires_grad=True)
+    masks = loss.masks(s, t, 0)
+    assert not any(mask.requires_grad for mask in masks)
+    # the gradient is that of the same masks as constants
+    _, gradient = value_and_gradients(loss, [s], [t])
+    _, expected = value_and_gradients(
+        lambda s, t: frequency_distance(s[0], t[0].detach(), masks), [s], [t]
+    )
+    assert_close(gradient, expected)
+
+
+def test_normalised_features_are_compared_under_masks_of_the_raw_ones(
+    tuned_loss,
+):
+    loss, (prompt,) = tuned_loss(
+        num_levels=1, loss_kwargs=dict(normalize=True)
+    )
+    (s,), (t,) = features(sizes=SIZES[:1])
+    t = 3 * t + 1
+    expected = frequency_distance(
+        normalized_of(s), normalized_of(t), frequency_masks(t, prompt)
+    )
+    assert_close(loss(s, t), expected)
+
+
+def test_normalised_features_ask_neither_for_scale_nor_for_shift():
+    loss = FreeKDLoss(
+        4, 3, num_prompts=0, position_gate=None, normalize=True
+    ).double()
+    s_levels, t_levels = features(dtype=torch.float64)
+    moved = [100 * s - 7 for s in s_levels]
+    assert_close(
+        loss(moved, t_levels), loss(s_levels, t_levels), rtol=1e-5, atol=0
+    )
+    loss.normalize = False
+    assert loss(moved, t_levels) > 10 * loss(s_levels, t_levels)
+
+
+@pytest.mark.parametrize('levels', [1, 2, 3])
+@pytest.mark.parametrize('size', [(8, 8), (16, 8), (13, 6)])
+def test_without_prompts_normalised_squares_are_pkd(size, levels):
+    """MMRazor's PKDLoss is the spatial squared error of normalised features.
+
+    It halves the mean, and its deviation is that of a sample: over n - 1 of
+    the n elements of a channel.
+    """
+    s, t = torch.randn(2, 2, 4, *size, dtype=torch.float64)
+    pkd = MODELS.build(dict(type='mmrazor.PKDLoss'))
+    n = s[:, 0].numel()
+    squares = frequency_distance(
+        normalize_channels(s),
+        normalize_channels(t),
+        levels=levels,
+        reduction='sum',
+        low_penalty='mse',
+        high_penalty='mse',
+    )
+    assert_close(
+        squares / s.numel() * (n - 1) / n / 2, pkd(s, t), rtol=1e-5, atol=0
+    )
+
+
+@pytest.mark.parametrize('size', [(1, 1), (2, 3)])
+@pytest.mark.parametrize('num_prompts', [0, 1])
+@pytest.mark.parametrize('loss_kwargs', [dict(), EVERYTHING])
+def test_the_smallest_of_everything(loss_kwargs, num_prompts, size):
+    # one image, one channel, one prompt; three wavelet levels
+    loss = FreeKDLoss(
+        1, num_prompts=num_prompts, **{'position_gate': None, **loss_kwargs}
+    )
+    s, t = torch.randn(2, 1, 1, *size)
+    value, (gradient,) = value_and_gradients(
+        lambda s, t: loss(s[0], t[0]), [s], [t]
+    )
+    assert value.isfinite() and gradient.isfinite().all()
+    # a single number that is normalised is 0, whatever it was
+    if loss_kwargs and size == (1, 1):
+        assert_close(value, torch.tensor(0.0))
+    else:
+        assert value > 0 and gradient.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    'wrong, message',
+    [
+        (dict(preset='FreeKD'), "'paper', 'official', 'plus'.*got 'FreeKD'"),
+        (dict(preset=None), "'paper', 'official', 'plus'.*got None"),
+        (dict(low_penalty='l2'), "low_penalty.*got 'l2'"),
+        (dict(high_penalty='l2'), "high_penalty.*got 'l2'"),
+        (dict(prompt_reduction='max'), "prompt_reduction.*got 'max'"),
+        (dict(low_band=False, high_bands=False), 'must be True'),
+        (
+            dict(preset='official', high_bands=False),
+            'low_band or high_bands must be True',
+        ),
+        (dict(position_gate=dict(side='left')), "got 'left'"),
+    ],
+)
+def test_refuses_a_choice_that_it_does_not_know(wrong, message):
+    with pytest.raises(UsageError, match=message):
+        FreeKDLoss(**{'channels': 4, 'num_prompts': 0, **wrong})
