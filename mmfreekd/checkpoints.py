@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import zipfile
 from typing import Dict, List
 
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 
 from .errors import CheckpointError
 from .version import __version__
+from .whole_files import open_whole
 
 
 def read_checkpoint(path: str, what: str) -> dict:
@@ -26,6 +28,7 @@ def read_checkpoint(path: str, what: str) -> dict:
         CheckpointError: If it is missing or cannot be read.
     """
     try:
+        check_sums(path)
         checkpoint = CheckpointLoader.load_checkpoint(
             str(path), map_location='cpu'
         )
@@ -40,11 +43,16 @@ def read_checkpoint(path: str, what: str) -> dict:
             f'{what}: {path!r} cannot be read or downloaded ({error}). Fetch '
             'the file by hand and give its path'
         )
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        RuntimeError,
+        zipfile.BadZipFile,
+    ) as error:
         raise CheckpointError(
             f'{what}: {path!r} cannot be read as a checkpoint: it is '
-            'truncated, no PyTorch file, or holds objects that are not '
-            f'loaded from files. PyTorch says: {error}'
+            'truncated, damaged, no PyTorch file, or holds objects that are '
+            f'not loaded from files. What was found: {error}'
         )
     if not isinstance(checkpoint, dict):
         raise CheckpointError(
@@ -52,6 +60,24 @@ def read_checkpoint(path: str, what: str) -> dict:
             'a dict of weights'
         )
     return checkpoint
+
+
+def check_sums(path: str) -> None:
+    """Compare a file with the checksums in it, which ``torch.load`` ignores.
+
+    Args:
+        path (str): A file as ``torch.save`` writes it; others are let be.
+
+    Raises:
+        zipfile.BadZipFile: If a part of it has changed.
+    """
+    path = os.path.expanduser(path)
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as file:
+        changed = file.testzip()
+    if changed is not None:
+        raise zipfile.BadZipFile(f'bad checksum of its part {changed!r}')
 
 
 def load_strictly(model: nn.Module, path: str, what: str) -> None:
@@ -141,15 +167,14 @@ def leave_out(module: nn.Module, part: str) -> None:
 
 
 def save_whole(content: Dict, path: str) -> None:
-    """Write a file beside its place and rename it, so that none is half.
+    """Write a checkpoint, whole or not at all.
 
     Args:
         content (dict): Tensors and plain values, as ``torch.save`` takes it.
         path (str): The file.
     """
-    temporary = f'{path}.tmp'
-    torch.save(content, temporary)
-    os.replace(temporary, path)
+    with open_whole(path, 'wb') as file:
+        torch.save(content, file)
 
 
 def export_student(source: str, target: str) -> None:

@@ -87,21 +87,27 @@ def set_resume(cfg, checkpoint: str) -> None:
     Args:
         cfg (mmengine.config.Config): The config, with ``work_dir``.
         checkpoint (str): A path, or ``'auto'`` for the latest checkpoint in
-            the work_dir; if there is none, the training starts afresh.
+            the work_dir that is whole; if nothing was written there yet, the
+            training starts afresh.
+
+    Raises:
+        UsageError: If there is no such checkpoint, or it is broken.
     """
     from mmengine.logging import print_log
-    from mmengine.runner import find_latest_checkpoint
 
-    if checkpoint != 'auto':
-        cfg.load_from = need_checkpoint(checkpoint)
-        cfg.resume = True
+    from mmfreekd.resume import check_resumable, latest_checkpoint
+
+    if checkpoint == 'auto':
+        latest = latest_checkpoint(cfg.work_dir)
+        cfg.resume = latest is not None
+        if latest is None:
+            print_log(f'Nothing to resume in {cfg.work_dir}: starting afresh.')
+        else:
+            cfg.load_from = latest
         return
-    latest = find_latest_checkpoint(cfg.work_dir)
-    cfg.resume = latest is not None
-    if latest is None:
-        print_log(f'Nothing to resume in {cfg.work_dir}: starting afresh.')
-    else:
-        cfg.load_from = need_checkpoint(latest)
+    check_resumable(need_checkpoint(checkpoint))
+    cfg.load_from = checkpoint
+    cfg.resume = True
 
 
 def main() -> None:
@@ -111,6 +117,8 @@ def main() -> None:
         enable_amp(cfg)
     if args.auto_scale_lr:
         enable_auto_scale_lr(cfg)
+    if args.resume is None and cfg.get('resume') and not cfg.get('load_from'):
+        args.resume = 'auto'
     if args.resume is not None:
         set_resume(cfg, args.resume)
     build_runner(cfg).train()

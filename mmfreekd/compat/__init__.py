@@ -3,7 +3,8 @@
 MMRazor 1.0.0 builds the backend configs of its quantisation at import time
 against interfaces that torch 2 no longer has, so it does not import at all.
 mmengine 0.10.7 cannot read the checkpoints that it writes since torch 2.6
-loads with ``weights_only=True``. :func:`install` puts a finder on
+loads with ``weights_only=True``, and loses one where a process is killed
+while it writes it. :func:`install` puts a finder on
 ``sys.meta_path`` that mends each at the moment it is first imported and
 imports nothing itself. Importing :mod:`mmfreekd` does so; ``python -m
 mmfreekd.compat --enable`` does it for every process of an environment, which
@@ -17,9 +18,13 @@ import logging
 import sys
 from pickle import UnpicklingError
 
+from .whole_checkpoints import remove_last, write_whole
+
 RAZOR_QUANTIZATION = 'mmrazor.structures.quantization.backend_config'
 MMENGINE_CHECKPOINT = 'mmengine.runner.checkpoint'
 MMENGINE_CONFIG = 'mmengine.config.utils'
+MMENGINE_BACKEND = 'mmengine.fileio.backends.local_backend'
+MMENGINE_HOOK = 'mmengine.hooks.checkpoint_hook'
 logger = logging.getLogger('mmfreekd')
 
 
@@ -27,9 +32,9 @@ def install() -> None:
     """Register the finder, once."""
     if not any(isinstance(f, CompatFinder) for f in sys.meta_path):
         sys.meta_path.insert(0, CompatFinder())
-    for name in (MMENGINE_CHECKPOINT, MMENGINE_CONFIG):
-        if name in sys.modules:
-            CompatFinder.mends[name](sys.modules[name])
+    for name, mend in CompatFinder.mends.items():
+        if name in sys.modules and name != RAZOR_QUANTIZATION:
+            mend(sys.modules[name])
 
 
 def without_quantization(module) -> None:
@@ -110,6 +115,8 @@ class CompatFinder(importlib.abc.MetaPathFinder):
         RAZOR_QUANTIZATION: without_quantization,
         MMENGINE_CHECKPOINT: allow_training_checkpoints,
         MMENGINE_CONFIG: know_mmfreekd,
+        MMENGINE_BACKEND: write_whole,
+        MMENGINE_HOOK: remove_last,
     }
 
     def find_spec(self, name, path=None, target=None):

@@ -120,3 +120,36 @@ def test_resumes_from_a_checkpoint_without_states(tmp_path, train):
         tmp_path / 'b', HOOKS, until=6, resume=tmp_path / 'a' / 'iter_4.pth'
     )
     assert len(rest.losses) == 2
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_a_validation_that_a_kill_prevented_is_made_up_for(
+    tmp_path, train, mode
+):
+    options = dict(MODES[mode], val=1 if mode == 'epochs' else 2)
+    best = dict(options, checkpoint=dict(save_best='acc'))
+    # without save_best the checkpoint before the validation stays as it was
+    train(tmp_path / 'a', HOOKS, until=2, **options)
+    first = checkpoint(tmp_path / 'a', iters=2, **MODES[mode])
+    rest = train(
+        tmp_path / 'b', HOOKS, until=4, scores=[9, 1], resume=first, **best
+    )
+    name = first.name
+    assert (tmp_path / 'b' / f'best_acc_{name}').is_file()
+    assert rest.runner.message_hub.get_info('best_score') == 9
+
+
+def test_a_validation_that_counted_is_not_repeated(tmp_path, train):
+    best = dict(val=2, checkpoint=dict(save_best='acc'))
+    train(tmp_path / 'a', HOOKS, until=2, **best)
+    rest = train(
+        tmp_path / 'b',
+        HOOKS,
+        until=4,
+        scores=[9],
+        resume=tmp_path / 'a' / 'iter_2.pth',
+        **best,
+    )
+    # the one score is that of the last iteration
+    assert rest.runner.message_hub.get_info('best_score') == 9
+    assert (tmp_path / 'b' / 'best_acc_iter_4.pth').is_file()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmfreekd.errors import UsageError
@@ -125,18 +126,24 @@ def test_work_dir(cli, train, config, in_config, option, expected):
     assert cfg.work_dir == expected
 
 
-def test_resume_takes_the_latest_checkpoint(train, tmp_path):
-    latest = tmp_path / 'iter_8.pth'
-    latest.touch()
-    (tmp_path / 'last_checkpoint').write_text(str(latest))
+@pytest.fixture()
+def checkpoint(tmp_path) -> str:
+    """What training writes, as far as resuming looks at it."""
+    path = str(tmp_path / 'iter_8.pth')
+    torch.save(dict(state_dict={}, optimizer={}, message_hub={}), path)
+    return path
+
+
+def test_resume_takes_the_latest_checkpoint(train, tmp_path, checkpoint):
+    (tmp_path / 'last_checkpoint').write_text(checkpoint)
     cfg = Config(dict(work_dir=str(tmp_path), load_from='start.pth'))
     train.set_resume(cfg, 'auto')
-    assert cfg.resume and cfg.load_from == str(latest)
+    assert cfg.resume and cfg.load_from == checkpoint
 
 
 def test_a_latest_checkpoint_that_is_gone_is_named(train, tmp_path):
     (tmp_path / 'last_checkpoint').write_text('run/iter_8.pth')
-    with pytest.raises(train.UsageError, match="no 'run/iter_8.pth'"):
+    with pytest.raises(train.UsageError, match='no file .*iter_8.pth'):
         train.set_resume(Config(dict(work_dir=str(tmp_path))), 'auto')
 
 
@@ -146,11 +153,16 @@ def test_resume_of_nothing_starts_afresh(train, tmp_path):
     assert not cfg.resume and cfg.load_from == 'start.pth'
 
 
-def test_resume_from_a_path(train, tmp_path):
-    (tmp_path / 'iter_4.pth').touch()
+def test_resume_from_a_path(train, tmp_path, checkpoint):
     cfg = Config(dict(work_dir=str(tmp_path), load_from=None))
-    train.set_resume(cfg, str(tmp_path / 'iter_4.pth'))
-    assert cfg.resume and cfg.load_from == str(tmp_path / 'iter_4.pth')
+    train.set_resume(cfg, checkpoint)
+    assert cfg.resume and cfg.load_from == checkpoint
+
+
+def test_resume_from_a_broken_path(train, tmp_path, checkpoint):
+    Path(checkpoint).write_bytes(Path(checkpoint).read_bytes()[:-9])
+    with pytest.raises(train.UsageError, match='iter_8.pth.*cannot be read'):
+        train.set_resume(Config(dict(work_dir=str(tmp_path))), checkpoint)
 
 
 @pytest.fixture()

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 import torch
+from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 
@@ -15,9 +18,17 @@ class PlainCheckpointHook(Hook):
     mmengine puts its log history into them as objects of its own, and
     numpy's numbers beside it. They are written as tensors and plain numbers,
     and given back as mmengine expects them when a checkpoint is loaded.
+    What a run that was killed has half written is removed.
     """
 
     priority = 'VERY_LOW'
+
+    @master_only
+    def before_train(self, runner) -> None:
+        """Remove what :func:`mmfreekd.whole_files.open_whole` has left."""
+        for name in ('*.pth.tmp', 'last_checkpoint.tmp'):
+            for path in Path(runner.work_dir).glob(name):
+                path.unlink()
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Turn what is about to be written into plain values."""

@@ -10,6 +10,7 @@ from mmengine.runner import IterBasedTrainLoop
 from ...registry import HOOKS
 
 KEY = 'random_states'
+VALIDATED = 'validated_iter'
 
 
 @HOOKS.register_module()
@@ -21,7 +22,9 @@ class RandomStateHook(Hook):
     trained on, if there is one process: a checkpoint holds the states of one.
     Processes that load the data keep their own states, which are not in it.
     Validation leaves the states as it found them, so that it
-    does not matter whether it ran.
+    does not matter whether it ran. Where the best checkpoint is kept, a run
+    that stopped between a checkpoint and the validation that follows it
+    validates first: mmengine would leave that out.
     """
 
     priority = 'VERY_LOW'
@@ -30,8 +33,14 @@ class RandomStateHook(Hook):
         self._before_val: Optional[Dict[str, Any]] = None
         self._resumed: Optional[Dict[str, Any]] = None
 
+    def before_train(self, runner) -> None:
+        """Make up for a validation that a kill prevented."""
+        if self._resumed is not None and validation_is_due(runner):
+            runner.val_loop.run()
+
     def before_val(self, runner) -> None:
-        """Note the states."""
+        """Note the states, and for a checkpoint written meanwhile the fact."""
+        runner.message_hub.update_info(VALIDATED, runner.iter)
         self._before_val = random_states()
 
     def after_val(self, runner) -> None:
@@ -63,6 +72,21 @@ class RandomStateHook(Hook):
             )
         else:
             set_random_states(states)
+
+
+def validation_is_due(runner) -> bool:
+    """Whether the checkpoint that was resumed has not been validated."""
+    loop = runner.train_loop
+    if loop.iter == 0 or runner.val_loop is None:
+        return False
+    if runner.message_hub.runtime_info.get(VALIDATED) == loop.iter:
+        return False
+    if not any(getattr(hook, 'save_best', None) for hook in runner.hooks):
+        return False
+    by_iter = isinstance(loop, IterBasedTrainLoop)
+    step = loop.iter if by_iter else loop.epoch
+    last = step == (loop.max_iters if by_iter else loop.max_epochs)
+    return step >= loop.val_begin and (step % loop.val_interval == 0 or last)
 
 
 class _SetAfter:
