@@ -153,7 +153,7 @@ def test_masks_do_not_overlap_and_much_is_covered(tool, scenes):
     assert 0.2 < covered / total < 0.6
 
 
-def test_sizes_span_from_8_pixels_to_half_the_image(scenes):
+def test_sizes_span_from_a_fifth_to_two_thirds_of_the_image(scenes):
     boxes = np.array(
         [
             np.ptp(instance.outline, axis=0).max()
@@ -161,9 +161,9 @@ def test_sizes_span_from_8_pixels_to_half_the_image(scenes):
             for instance in instances
         ]
     )
-    assert 6 < boxes.min() < 9
-    assert 32 < boxes.max() < 40
-    assert (boxes < 12).mean() > 0.15 and (boxes > 24).mean() > 0.15
+    assert 8 < boxes.min() < 13
+    assert 36 < boxes.max() < 46
+    assert (boxes < 18).mean() > 0.15 and (boxes > 28).mean() > 0.15
 
 
 @pytest.mark.parametrize('kind', ['cross', 'frame', 'bar'])
@@ -192,7 +192,7 @@ def mean_colours(scenes, kinds):
     return np.array(colours), np.array(labels)
 
 
-def test_mean_colour_does_not_tell_the_class(tool, scenes):
+def test_mean_colour_is_a_hint_to_the_class_and_no_more(tool, scenes):
     kinds = list(tool.scene.coco)
     colours, labels = mean_colours(scenes, kinds)
     known = np.arange(len(labels)) < len(labels) // 2
@@ -202,7 +202,7 @@ def test_mean_colour_does_not_tell_the_class(tool, scenes):
     distance = np.linalg.norm(colours[~known, None] - centres, axis=2)
     right = (distance.argmin(1) == labels[~known]).mean()
     assert len(labels) > 500
-    assert right < 2 / len(kinds)
+    assert 2 / len(kinds) < right < 4 / len(kinds)
 
 
 def spectrum(tool, kind, seed):

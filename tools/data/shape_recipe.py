@@ -43,7 +43,7 @@ SCENES = dict(
         noise=12,
     ),
     textured=Scene(
-        version=1,
+        version=3,
         coco=dict(
             stripes=1,
             checker=3,

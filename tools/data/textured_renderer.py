@@ -1,7 +1,8 @@
 """Draw scenes in which fine texture tells the classes apart.
 
-A kind of shape is either a texture, in any of the outlines and in any
-colours, or a thin outline in one colour. Below and between them lies a
+A kind of shape is either a texture, in any of the outlines, or a thin outline
+in one colour. Colours are a hint and no more: they scatter widely around
+typical ones. Below and between them lies a
 cluttered background with unlabelled flat shapes and hair lines. Much is
 small, covered or dim. Sizes are (width, height).
 """
@@ -24,8 +25,19 @@ from textures import TEXTURES, draw_texture
 SOLIDS = ('circle', 'ellipse', 'square', 'rectangle', 'triangle', 'star')
 THIN = ('cross', 'frame', 'bar')
 KINDS = (*TEXTURES, *THIN)
-MIN_DIAMETER = 9
-MAX_SCALE = 0.55  # largest diameter / shorter side of the image
+COLOURS = dict(
+    stripes=(152, 104, 104),
+    checker=(104, 152, 104),
+    dots=(104, 104, 152),
+    rings=(152, 152, 104),
+    spokes=(152, 104, 152),
+    noise=(104, 152, 152),
+    cross=(152, 152, 152),
+    frame=(104, 104, 104),
+    bar=(128, 128, 128),
+)
+COLOUR_SPREAD = 40  # standard deviation around them, in grey levels
+SCALES = (0.2, 0.65)  # diameter of a shape / shorter side of the image
 WIDTHS = (2, 3)  # of thin outlines, in pixels
 FRAMES = (4, 5, 8, 40)  # corners
 CONTRASTS = (28, 60)  # from a texture's mean to its extremes, in grey levels
@@ -38,10 +50,9 @@ def draw_diameter(rng: np.random.Generator, size: Sequence[int]) -> float:
     """Draw a diameter in pixels; small ones are as likely as large ones.
 
     Returns:
-        float: From ``MIN_DIAMETER`` to ``MAX_SCALE`` of the shorter side.
+        float: Within ``SCALES`` of the shorter side.
     """
-    limits = MIN_DIAMETER, MAX_SCALE * min(size)
-    return np.exp(rng.uniform(*np.log(limits)))
+    return np.exp(rng.uniform(*np.log(SCALES))) * min(size)
 
 
 def thin_outline(
@@ -105,12 +116,12 @@ def paint(
     outline: np.ndarray,
     coverage: np.ndarray,
 ) -> np.ndarray:
-    """Paint a shape in colours that have nothing to do with its kind.
+    """Paint a shape in a colour that stands out from what it covers.
 
     Returns:
         np.ndarray: ``(H, W, 3)`` new canvas.
     """
-    colours = rng.uniform(50, 205, (4, 3))
+    colours = rng.normal(COLOURS[kind], COLOUR_SPREAD, (4, 3))
     below = canvas[coverage > 0]
     # (4, 1, 3) - (pixels, 3) -> (4, pixels)
     contrast = np.linalg.norm(colours[:, None] - below, axis=-1)

@@ -29,7 +29,7 @@ def makers(configs: List[str]) -> Dict[str, str]:
     """The configs that make what others need, by the files they make.
 
     A file ``work_dirs/NAME/...`` is made by ``NAME.py`` in the folder of the
-    config that needs it, or below the folder above.
+    config that needs it, or in the folder above.
 
     Args:
         configs (list[str]): Config files.
@@ -47,15 +47,16 @@ def makers(configs: List[str]) -> Dict[str, str]:
             if file in made:
                 continue
             name = f'{Path(file).parent.name}.py'
-            found = sorted(Path(config).parent.rglob(name))
-            found += sorted(Path(config).parents[1].rglob(name))
+            folder = Path(config).resolve().parent
+            places = [folder / name, folder.parent / name]
+            found = [str(path) for path in places if path.is_file()]
             if not found:
                 raise FileNotFoundError(
                     f'{config} needs {file}, but there is neither that file '
                     f'nor a config {name} beside it that would make it'
                 )
-            made.update(makers([str(found[0])]))
-            made[file] = str(found[0])
+            made.update(makers(found[:1]))
+            made[file] = found[0]
     return made
 
 

@@ -104,7 +104,8 @@ def measure(
             experiment_name=f'{Path(work_dir).name}_{split}',
         )
         value = runner.test()[cfg.metric]
-        metrics[split] = 100 * value if 'coco/' in cfg.metric else value
+        share = 'coco/' in cfg.metric  # the others are in percent
+        metrics[split] = float(100 * value if share else value)
     return metrics
 
 

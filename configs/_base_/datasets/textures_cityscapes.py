@@ -1,7 +1,7 @@
 # textured shapes in the format of Cityscapes: train, val to choose loss
 # weights on, test to report, test_corrupted for robustness
 make_data = 'cityscapes data/textures/cityscapes --scene textured ' \
-    '--size 64 64 --num-train 600 --num-val 200 --num-test 400 --corrupt'
+    '--size 64 64 --num-train 600 --num-val 200 --num-test 400 --objects 3 6 --corrupt'
 data_root = 'data/textures/cityscapes/'
 # the classes of Cityscapes that it draws
 metainfo = dict(

@@ -1,7 +1,7 @@
 # textured shapes in COCO's format: train, val to choose loss weights on,
 # test to report, test_corrupted for robustness
 make_data = 'coco data/textures/coco --scene textured --size 96 96 ' \
-    '--num-train 1000 --num-val 200 --num-test 400 --objects 3 6 --corrupt'
+    '--num-train 1000 --num-val 200 --num-test 400 --objects 2 5 --corrupt'
 data_root = 'data/textures/coco/'
 metainfo = dict(
     classes=('stripes', 'checker', 'dots', 'rings', 'spokes', 'noise',

@@ -5,7 +5,7 @@ model = dict(
     type='mmfreekd.FreeKDDistill',
     architecture={{_base_.model}},
     teacher=dict(cfg_path='{{ fileDirname }}/pspnet_r18w32_textures.py'),
-    teacher_ckpt='work_dirs/pspnet_r18w32_textures/iter_1200.pth',
+    teacher_ckpt='work_dirs/pspnet_r18w32_textures/iter_1500.pth',
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',
         student_recorders=dict(

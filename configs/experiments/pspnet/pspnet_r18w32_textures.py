@@ -6,7 +6,7 @@ _base_ = [
 ]
 default_scope = 'mmseg'
 metric = 'mIoU'
-max_iters = 1200
+max_iters = 1500
 num_classes = 8
 head = dict(
     num_classes=num_classes,

@@ -1,6 +1,6 @@
 # the student of the segmentation experiments, alone
 _base_ = './pspnet_r18w32_textures.py'
-max_iters = 300
+max_iters = 400
 model = dict(
     backbone=dict(base_channels=8, stem_channels=8),
     decode_head=dict(in_channels=64, channels=32),

@@ -1,5 +1,6 @@
 # the teacher of the RetinaNet experiments
 _base_ = '../reppoints/reppoints_r18w32_textures.py'
+max_iters = 2000
 model = dict(
     type='RetinaNet',
     bbox_head=dict(
@@ -33,3 +34,9 @@ model = dict(
         allowed_border=-1,
         pos_weight=-1,
         debug=False))
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters,
+         eta_min=1e-5)
+]

@@ -1,6 +1,6 @@
 # the student of the RetinaNet experiments, alone
 _base_ = './retinanet_r18w32_textures.py'
-max_iters = 300
+max_iters = 400
 model = dict(
     backbone=dict(base_channels=8, stem_channels=8),
     neck=dict(in_channels=[8, 16, 32, 64]))

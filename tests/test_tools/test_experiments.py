@@ -1,0 +1,193 @@
+"""The experiments: statistics, what is kept, what is made first."""
+
+import json
+import math
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / 'tools' / 'experiments'
+CONFIGS = ROOT / 'configs' / 'experiments'
+PAIRS = ('pspnet', 'reppoints', 'retinanet')
+
+
+@pytest.fixture(autouse=True)
+def import_from_tools(monkeypatch):
+    monkeypatch.syspath_prepend(str(TOOLS))
+
+
+def test_mean_and_standard_error():
+    from tables import mean_and_error
+
+    values = [1.0, 2.0, 4.0, 9.0]
+    mean, error = mean_and_error(values)
+    assert mean == 4
+    spread = math.sqrt(sum((v - 4) ** 2 for v in values) / 3)
+    assert error == pytest.approx(spread / 2)
+    assert math.isnan(mean_and_error([5.0])[1])
+
+
+def test_differences_are_paired_by_seed():
+    from tables import paired_difference
+
+    ours, theirs = {0: 5.0, 1: 9.0, 7: 100.0}, {1: 6.0, 0: 4.0, 8: -50.0}
+    mean, error = paired_difference(ours, theirs)
+    assert mean == 2
+    assert error == pytest.approx(statistics.stdev([1, 3]) / math.sqrt(2))
+
+
+def test_rows_outlive_the_process_and_replace_their_like(tmp_path):
+    from results import Results
+
+    path = tmp_path / 'new' / 'rows.json'
+    rows = Results(path)
+    rows.put(dict(method='a', seed=0), value=1)
+    rows.put(dict(method='a', seed=1), value=2)
+    rows.put(dict(method='a', seed=0), value=3)
+    again = Results(path)
+    assert len(again.rows) == 2
+    assert again.find(method='a', seed=0)['value'] == 3
+    assert again.find(method='b') is None
+    assert not list(path.parent.glob('*.part'))
+
+
+def test_the_table_says_what_the_rows_say():
+    from evidence_table import evidence_tables
+
+    values = dict(teacher=[60], student=[40, 42], pkd=[50, 50])
+    values['freekd'] = [52, 54]
+    rows = [
+        dict(
+            task='seg-pspnet',
+            method=method,
+            seed=seed,
+            metric='mIoU',
+            value=value / (2 if corrupted else 1),
+            corrupted=corrupted,
+        )
+        for method, of_method in values.items()
+        for seed, value in enumerate(of_method)
+        for corrupted in (False, True)
+    ]
+    lines = evidence_tables(rows).splitlines()
+    (pkd,) = [line for line in lines if line.startswith('| PKD')]
+    # alone 41, teacher 60: PKD closes 9 of 19
+    assert re.split(r' *\| *', pkd)[2:-1] == [
+        '50.0 ± 0.0',
+        '+9.0 ± 1.0',
+        '+3.0 ± 1.0',
+        '47 %',
+        '25.0 ± 0.0',
+        '50 %',
+    ]
+
+
+@pytest.mark.parametrize('pair', PAIRS)
+def test_every_method_has_a_config_and_what_it_needs(pair):
+    from evidence import DISTILLED, TASKS, config_of
+    from prerequisites import makers
+
+    (task,) = [task for task, name in TASKS.items() if name == pair]
+    for method in ('teacher', 'student', *DISTILLED):
+        cfg = Config.fromfile(config_of(task, method))
+        assert {'val', 'test', 'test_corrupted'} <= cfg.splits.keys()
+    configs = [config_of(task, method) for method in DISTILLED]
+    needed = makers(configs)
+    order = [Path(config).stem for config in needed.values()]
+    teacher = Path(config_of(task, 'teacher'))
+    assert order[0] == teacher.stem
+    assert f'prompt_{pair}_textures' in order
+    iters = Config.fromfile(str(teacher)).max_iters
+    assert list(needed)[0] == f'work_dirs/{teacher.stem}/iter_{iters}.pth'
+
+
+@pytest.mark.parametrize('pair', PAIRS)
+def test_methods_share_data_schedule_and_student(pair):
+    from evidence import DISTILLED, TASKS, config_of
+
+    (task,) = [task for task, name in TASKS.items() if name == pair]
+    alone = Config.fromfile(config_of(task, 'student'))
+    for method in DISTILLED:
+        cfg = Config.fromfile(config_of(task, method))
+        assert cfg.model.architecture == alone.model
+        for key in ('train_dataloader', 'optim_wrapper', 'train_cfg'):
+            assert cfg[key] == alone[key]
+        assert cfg.param_scheduler == alone.param_scheduler
+
+
+def test_no_config_for_what_is_needed_is_an_error(tmp_path):
+    from prerequisites import makers
+
+    path = tmp_path / 'deep' / 'config.py'
+    path.parent.mkdir()
+    path.write_text("model = dict(teacher_ckpt='work_dirs/nobody/a.pth')")
+    with pytest.raises(FileNotFoundError, match=r'nobody\.py'):
+        makers([str(path)])
+
+
+SMALL = """
+_base_ = '{base}'
+make_data = 'cityscapes data --scene textured --size 64 64 --num-train 8 \
+--num-val 4 --num-test 4 --corrupt'
+max_iters = 2
+model = dict({model})
+train_cfg = dict(max_iters=2)
+train_dataloader = dict(batch_size=4, dataset=dict(data_root='data'))
+val_dataloader = dict(dataset=dict(data_root='data'))
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A pair of configs beside each other, two iterations each."""
+    teacher = str(tmp_path / 'teacher.py')
+    distill = (
+        "teacher=dict(cfg_path='" + teacher + "'),"
+        "teacher_ckpt='work_dirs/teacher/iter_2.pth'"
+    )
+    for name, base, model in (
+        ('teacher', 'pspnet_r18w32_textures', ''),
+        ('alone', 'pspnet_r18w8_textures', ''),
+        ('fkd', 'fkd_pspnet_textures', distill),
+    ):
+        text = SMALL.format(
+            base=CONFIGS / 'pspnet' / f'{base}.py', model=model
+        )
+        (tmp_path / f'{name}.py').write_text(text)
+    return tmp_path
+
+
+def compare(folder):
+    return subprocess.run(
+        [sys.executable, TOOLS / 'compare.py', 'alone.py', 'fkd.py']
+        + ['--seeds', '0', '1', '--results', 'rows.json'],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+    )
+
+
+def test_compare_makes_what_is_needed_runs_once_and_tells(small):
+    first = compare(small)
+    assert first.returncode == 0, first.stderr
+    assert (small / 'work_dirs/teacher/iter_2.pth').is_file()
+    rows = json.loads((small / 'rows.json').read_text())
+    assert {(row['config'], row['seed']) for row in rows} == {
+        (config, seed) for config in ('alone', 'fkd') for seed in (0, 1)
+    }
+    table = first.stdout[first.stdout.index('| config') :]
+    mean = statistics.fmean(r['value'] for r in rows if r['config'] == 'fkd')
+    assert f'| fkd | {mean:.1f} ±' in table
+    again = compare(small)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.endswith(table)
+    assert 'seed' not in again.stdout.split('Mean')[0]
+    assert json.loads((small / 'rows.json').read_text()) == rows
