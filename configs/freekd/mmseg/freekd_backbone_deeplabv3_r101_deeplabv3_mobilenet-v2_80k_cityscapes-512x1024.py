@@ -1,0 +1,19 @@
+# stage 2: DeepLabV3 R101 (80.20 mIoU) -> DeepLabV3 MobileNetV2 (73.84 mIoU)
+_base_ = [
+    'mmseg::mobilenet_v2/mobilenet-v2-d8_deeplabv3_4xb2-80k_cityscapes-512x1024.py',
+    '../../_base_/freekd/freekd_backbone.py',
+    '../../_base_/freekd/freekd_hooks.py'
+]
+_base_.distiller.distill_losses.loss_freekd.prompt_ckpt = \
+    'work_dirs/prompt_deeplabv3_r101_cityscapes/prompts.pth'
+_base_.distiller.student_recorders.feature.source = 'backbone.layer7'
+_base_.distiller.connectors.align.in_channels = 320
+model = dict(
+    _delete_=True,
+    type='mmfreekd.FreeKDDistill',
+    architecture=_base_.model,
+    teacher=dict(
+        cfg_path='mmseg::deeplabv3/'
+        'deeplabv3_r101-d8_4xb2-80k_cityscapes-512x1024.py'),
+    teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/deeplabv3/deeplabv3_r101-d8_512x1024_80k_cityscapes/deeplabv3_r101-d8_512x1024_80k_cityscapes_20200606_113503-9e428899.pth',
+    distiller=_base_.distiller)

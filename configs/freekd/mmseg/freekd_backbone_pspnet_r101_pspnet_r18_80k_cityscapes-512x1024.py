@@ -1,0 +1,17 @@
+# stage 2: PSPNet R101 (78.34 mIoU) -> PSPNet R18 (74.87 mIoU)
+_base_ = [
+    'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py',
+    '../../_base_/freekd/freekd_backbone.py',
+    '../../_base_/freekd/freekd_hooks.py'
+]
+_base_.distiller.distill_losses.loss_freekd.prompt_ckpt = \
+    'work_dirs/prompt_pspnet_r101_cityscapes/prompts.pth'
+model = dict(
+    _delete_=True,
+    type='mmfreekd.FreeKDDistill',
+    architecture=_base_.model,
+    teacher=dict(
+        cfg_path='mmseg::pspnet/'
+        'pspnet_r101-d8_4xb2-40k_cityscapes-512x1024.py'),
+    teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/pspnet/pspnet_r101-d8_512x1024_40k_cityscapes/pspnet_r101-d8_512x1024_40k_cityscapes_20200604_232751-467e7cf4.pth',
+    distiller=_base_.distiller)
