@@ -1,0 +1,15 @@
+# stage 2: GFL R101 (44.7 AP) -> GFL R50 (40.2 AP)
+_base_ = [
+    'mmdet::gfl/gfl_r50_fpn_1x_coco.py',
+    '../../_base_/freekd/freekd_neck.py',
+    '../../_base_/freekd/freekd_hooks.py'
+]
+_base_.distiller.distill_losses.loss_freekd.prompt_ckpt = \
+    'work_dirs/prompt_gfl_r101_coco/prompts.pth'
+model = dict(
+    _delete_=True,
+    type='mmfreekd.FreeKDDistill',
+    architecture=_base_.model,
+    teacher=dict(cfg_path='mmdet::gfl/gfl_r101_fpn_ms-2x_coco.py'),
+    teacher_ckpt='https://download.openmmlab.com/mmdetection/v2.0/gfl/gfl_r101_fpn_mstrain_2x_coco/gfl_r101_fpn_mstrain_2x_coco_20200629_200126-dd12f847.pth',
+    distiller=_base_.distiller)

@@ -1,0 +1,22 @@
+# stage 2: SegFormer B4 (48.46 mIoU) -> SegFormer B0 (37.41 mIoU), all four stages
+_base_ = [
+    'mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py',
+    '../../_base_/freekd/freekd_backbone.py',
+    '../../_base_/freekd/freekd_hooks.py'
+]
+_base_.distiller.distill_losses.loss_freekd.prompt_ckpt = \
+    'work_dirs/prompt_segformer_b4_ade20k/prompts.pth'
+_base_.distiller.distill_losses.loss_freekd.channels = [64, 128, 320, 512]
+_base_.distiller.connectors.align.update(
+    in_channels=[32, 64, 160, 256], out_channels=[64, 128, 320, 512])
+_base_.distiller.student_recorders.feature.source = 'backbone'
+_base_.distiller.teacher_recorders.feature.source = 'backbone'
+model = dict(
+    _delete_=True,
+    type='mmfreekd.FreeKDDistill',
+    architecture=_base_.model,
+    teacher=dict(
+        cfg_path='mmseg::segformer/'
+        'segformer_mit-b4_8xb2-160k_ade20k-512x512.py'),
+    teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/segformer/segformer_mit-b4_512x512_160k_ade20k/segformer_mit-b4_512x512_160k_ade20k_20210728_183055-7f509d7d.pth',
+    distiller=_base_.distiller)

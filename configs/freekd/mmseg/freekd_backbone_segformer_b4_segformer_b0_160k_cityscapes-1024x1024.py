@@ -1,0 +1,22 @@
+# stage 2: SegFormer B4 (81.89 mIoU) -> SegFormer B0 (76.54 mIoU), all four stages
+_base_ = [
+    'mmseg::segformer/segformer_mit-b0_8xb1-160k_cityscapes-1024x1024.py',
+    '../../_base_/freekd/freekd_backbone.py',
+    '../../_base_/freekd/freekd_hooks.py'
+]
+_base_.distiller.distill_losses.loss_freekd.prompt_ckpt = \
+    'work_dirs/prompt_segformer_b4_cityscapes/prompts.pth'
+_base_.distiller.distill_losses.loss_freekd.channels = [64, 128, 320, 512]
+_base_.distiller.connectors.align.update(
+    in_channels=[32, 64, 160, 256], out_channels=[64, 128, 320, 512])
+_base_.distiller.student_recorders.feature.source = 'backbone'
+_base_.distiller.teacher_recorders.feature.source = 'backbone'
+model = dict(
+    _delete_=True,
+    type='mmfreekd.FreeKDDistill',
+    architecture=_base_.model,
+    teacher=dict(
+        cfg_path='mmseg::segformer/'
+        'segformer_mit-b4_8xb1-160k_cityscapes-1024x1024.py'),
+    teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/segformer/segformer_mit-b4_8x1_1024x1024_160k_cityscapes/segformer_mit-b4_8x1_1024x1024_160k_cityscapes_20211207_080709-07f6c333.pth',
+    distiller=_base_.distiller)
