@@ -222,7 +222,8 @@ def distance_of(
                 per_prompt.append(d)
             # (T, N, C, h, w) -> (N, C, h, w)
             per_prompt = torch.stack(per_prompt)
-            elements.append(getattr(per_prompt, prompt_reduction)(0))
+            reduce = dict(mean=torch.mean, sum=torch.sum, max=torch.amax)
+            elements.append(reduce[prompt_reduction](per_prompt, 0))
         elements = torch.stack(elements)
         total = total + (
             elements.mean() if reduction == 'mean' else elements.sum()

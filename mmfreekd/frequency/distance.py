@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import UsageError
 from .bands import check_layout
-from .masks import full_precision, mask_per_level
+from .masks import PROMPT_REDUCTIONS, full_precision, mask_per_level
 from .wavelet import wavedec2
 
 REDUCTIONS = ('mean', 'sum')
@@ -65,7 +65,9 @@ def frequency_distance(
             Defaults to 'mean'.
         wavelet (str): See :func:`wavedec2`. Defaults to 'haar'.
         high_bands (bool): Whether the other bands count. Defaults to True.
-        prompt_reduction (str): ``'mean'`` or ``'sum'`` of a band's T masks.
+        prompt_reduction (str): ``'mean'``, ``'sum'`` or ``'max'`` of a
+            band's T masks. Prompts that stage 1 has tuned nearly add up to
+            one mask, so that only the greatest tells one pixel from another.
             Defaults to 'mean'.
         low_penalty (str): What a difference d costs in the low band:
             ``'l1'`` |d|, ``'mse'`` d^2 or ``'log_mse'`` log(1 + |d|)^2.
@@ -136,7 +138,7 @@ def check_distance(
     high_penalty: str,
 ) -> None:
     """Raise ``UsageError`` if a choice of the distance is not known."""
-    _check_choice('prompt_reduction', prompt_reduction, REDUCTIONS)
+    _check_choice('prompt_reduction', prompt_reduction, PROMPT_REDUCTIONS)
     _check_choice('low_penalty', low_penalty, PENALTIES)
     _check_choice('high_penalty', high_penalty, PENALTIES)
     if not low_band and not high_bands:

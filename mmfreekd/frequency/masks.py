@@ -1,6 +1,6 @@
 """Frequency masks: what of each band is worth imitating (section 3.2)."""
 
-from typing import List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,9 @@ from .bands import FrequencyBands, band_names, num_bands
 from .wavelet import wavedec2
 
 OVERLAP_KINDS = ('jaccard', 'dice')
+PROMPT_REDUCTIONS: Dict[str, Callable] = dict(
+    mean=torch.mean, sum=torch.sum, max=torch.amax
+)
 TINY = 1e-12  # masks that are shut everywhere do not overlap
 
 
@@ -185,7 +188,7 @@ def mask_per_level(
         bands (FrequencyBands): The bands that will be masked.
         masks (list[Tensor]): B masks ``(N, T, h_b, w_b)``.
         band_layout (str): The layout of the masks.
-        over_prompts (str): ``'sum'`` or ``'mean'`` over the T prompts.
+        over_prompts (str): ``'mean'``, ``'sum'`` or ``'max'`` of T prompts.
 
     Returns:
         list[Tensor]: ``(N, 1, h, w)`` for the low band, then
@@ -210,7 +213,8 @@ def mask_per_level(
                 f'the mask of band {name} must be (N, T, {shape[0]}, '
                 f'{shape[1]}), got {tuple(mask.shape)}'
             )
-    low, *high = [getattr(mask, over_prompts)(dim=1) for mask in masks]
+    reduce = PROMPT_REDUCTIONS[over_prompts]
+    low, *high = [reduce(mask, dim=1) for mask in masks]
     # (N, h, w) x repeat -> (N, 1, repeat, h, w)
     levels = [
         torch.stack(high[i : i + repeat], dim=1).unsqueeze(1)

@@ -439,7 +439,7 @@ def test_the_smallest_of_everything(loss_kwargs, num_prompts, size):
         (dict(preset=None), "'paper', 'official', 'plus'.*got None"),
         (dict(low_penalty='l2'), "low_penalty.*got 'l2'"),
         (dict(high_penalty='l2'), "high_penalty.*got 'l2'"),
-        (dict(prompt_reduction='max'), "prompt_reduction.*got 'max'"),
+        (dict(prompt_reduction='min'), "prompt_reduction.*got 'min'"),
         (dict(low_band=False, high_bands=False), 'must be True'),
         (
             dict(preset='official', high_bands=False),

@@ -142,7 +142,7 @@ class FreeKDLoss(BaseModule):
         self.gate = None
         if position_gate is not None:
             self.gate = PositionGate(self.channels, **position_gate)
-        if self.num_prompts > 0:
+        if self.num_prompts != 0:
             self._load_prompts()
 
     def _load_prompts(self) -> None:
