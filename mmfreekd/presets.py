@@ -28,6 +28,8 @@ class Preset:
         high_penalty (str): The same for the other bands. Defaults to 'l1'.
         refine_masks (bool): Whether the student's masks refine the
             teacher's. Defaults to False.
+        prompt_reduction (str): How the masks of a band become one. Defaults
+            to 'mean'.
     """
 
     num_prompts: int = 2
@@ -39,6 +41,7 @@ class Preset:
     low_penalty: str = 'l1'
     high_penalty: str = 'l1'
     refine_masks: bool = False
+    prompt_reduction: str = 'mean'
 
 
 PAPER = Preset(position_gate=dict(side='both'))
@@ -53,15 +56,24 @@ PLUS = replace(
     high_penalty='log_mse',
     refine_masks=True,
 )
-PRESETS = dict(paper=PAPER, official=OFFICIAL, plus=PLUS)
+# what measured best, see results/evidence.md
+RECOMMENDED = Preset(
+    normalize=True,
+    low_penalty='mse',
+    high_penalty='mse',
+    prompt_reduction='max',
+)
+PRESETS = dict(
+    paper=PAPER, official=OFFICIAL, plus=PLUS, recommended=RECOMMENDED
+)
 
 
 def preset_with(preset: str, **changes) -> Preset:
     """A preset with what a config says otherwise.
 
     Args:
-        preset (str): ``'paper'``, ``'official'`` (the authors' release) or
-            ``'plus'`` (FreeKD+).
+        preset (str): ``'paper'``, ``'official'`` (the authors' release),
+            ``'plus'`` (FreeKD+) or ``'recommended'``.
         **changes: Attributes of :class:`Preset`; None leaves one as it is.
 
     Returns:

@@ -35,7 +35,7 @@ DISTILLED = (
     'freekd',
 )
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'experiments'
-SHARES = (0.3, 1.0, 3.0, 9.0)  # distillation / task loss at the start
+SHARES = (1.0, 3.0, 9.0, 27.0)  # distillation / task loss at the start
 TUNING_SEED = 100
 SPLITS = ['test', 'test_corrupted']
 

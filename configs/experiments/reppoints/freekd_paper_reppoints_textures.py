@@ -5,7 +5,7 @@ model = dict(
     type='mmfreekd.FreeKDDistill',
     architecture={{_base_.model}},
     teacher=dict(cfg_path='{{ fileDirname }}/reppoints_r18w32_textures.py'),
-    teacher_ckpt='work_dirs/reppoints_r18w32_textures/iter_1500.pth',
+    teacher_ckpt='work_dirs/reppoints_r18w32_textures/iter_3000.pth',
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',
         student_recorders=dict(

@@ -6,7 +6,7 @@ _base_ = [
 ]
 default_scope = 'mmdet'
 metric = 'coco/bbox_mAP'
-max_iters = 1500
+max_iters = 3000
 model = dict(bbox_head=dict(num_classes=8))
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [

@@ -45,9 +45,9 @@ class FrequencyPromptTuning(BaseAlgorithm):
         loss_dissimilarity (dict, optional): Config of the prompts' loss.
             None: :class:`mmfreekd.models.PromptDissimilarityLoss` of the
             preset's kind. Defaults to None.
-        preset (str): ``'paper'``, ``'official'`` or ``'plus'``, the same as
-            in stage 2: what ``prompt`` does not say, see
-            :mod:`mmfreekd.presets`. Defaults to 'paper'.
+        preset (str): The same as in stage 2: what ``prompt`` does not say,
+            see :mod:`mmfreekd.presets`. Only ``'official'`` differs from the
+            others here. Defaults to 'paper'.
         data_preprocessor (dict | nn.Module, optional): None: the teacher's.
             Defaults to None.
         init_cfg (dict, optional): Defaults to None.

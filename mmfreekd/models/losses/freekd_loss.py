@@ -52,9 +52,9 @@ class FreeKDLoss(BaseModule):
             which :class:`mmfreekd.models.FreeKDDistill` refuses to train
             with. Defaults to None.
         loss_weight (float): The paper's mu. Defaults to 1.0.
-        preset (str): ``'paper'``, ``'official'`` or ``'plus'``: what is not
-            given otherwise, see :mod:`mmfreekd.presets`. Defaults to
-            'paper'.
+        preset (str): ``'paper'``, ``'official'``, ``'plus'`` or
+            ``'recommended'``: what is not given otherwise, see
+            :mod:`mmfreekd.presets`. Defaults to 'paper'.
         normalize (bool, optional): Whether the channels of both features are
             normalised before they are compared, see
             :func:`mmfreekd.frequency.normalize_channels`; masks and position
@@ -67,8 +67,9 @@ class FreeKDLoss(BaseModule):
             :func:`mmfreekd.frequency.frequency_distance`, as for the next
             three. None: the preset's. Defaults to None.
         high_penalty (str, optional): None: the preset's. Defaults to None.
+        prompt_reduction (str, optional): None: the preset's. Defaults to
+            None.
         high_bands (bool): Defaults to True.
-        prompt_reduction (str): Defaults to 'mean'.
 
     Raises:
         CheckpointError: If the prompts are missing or of another layout.
@@ -92,8 +93,8 @@ class FreeKDLoss(BaseModule):
         refine_masks: Optional[bool] = None,
         low_penalty: Optional[str] = None,
         high_penalty: Optional[str] = None,
+        prompt_reduction: Optional[str] = None,
         high_bands: bool = True,
-        prompt_reduction: str = 'mean',
     ) -> None:
         super().__init__()
         choices = preset_with(
@@ -105,6 +106,7 @@ class FreeKDLoss(BaseModule):
             refine_masks=refine_masks,
             low_penalty=low_penalty,
             high_penalty=high_penalty,
+            prompt_reduction=prompt_reduction,
         )
         if loss_weight < 0:
             raise UsageError(
@@ -115,7 +117,7 @@ class FreeKDLoss(BaseModule):
         check_distance(
             choices.low_band,
             high_bands,
-            prompt_reduction,
+            choices.prompt_reduction,
             choices.low_penalty,
             choices.high_penalty,
         )
@@ -126,7 +128,7 @@ class FreeKDLoss(BaseModule):
             self.layout,
             low_band=choices.low_band,
             high_bands=high_bands,
-            prompt_reduction=prompt_reduction,
+            prompt_reduction=choices.prompt_reduction,
             low_penalty=choices.low_penalty,
             high_penalty=choices.high_penalty,
         )
