@@ -21,6 +21,7 @@ model = dict(
             loss_freekd=dict(
                 type='mmfreekd.FreeKDLoss',
                 channels=256,
+                position_gate=None,
                 prompt_ckpt='work_dirs/demo/pspnet/prompt/prompts.pth',
                 loss_weight=1.0)),
         loss_forward_mappings=dict(

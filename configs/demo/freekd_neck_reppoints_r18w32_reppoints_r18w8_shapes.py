@@ -23,6 +23,7 @@ model = dict(
                 type='mmfreekd.FreeKDLoss',
                 channels=64,
                 num_levels=3,
+                position_gate=None,
                 prompt_ckpt='work_dirs/demo/reppoints/prompt/prompts.pth',
                 loss_weight=1.0)),
         loss_forward_mappings=dict(

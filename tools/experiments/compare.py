@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import List
 
+from mmengine.config import DictAction
 from pool import Job, run_jobs
 from prerequisites import make_prerequisites
 from results import Results, made_by
@@ -30,6 +31,14 @@ def parse_args(args=None) -> argparse.Namespace:
         help='Defaults to 0 1 2',
     )
     parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change every config',
+    )
+    parser.add_argument(
         '--split',
         default='val',
         help="one of the configs' splits. Defaults to val",
@@ -48,13 +57,13 @@ def parse_args(args=None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def key_of(config: str, seed: int, split: str) -> dict:
+def key_of(args: argparse.Namespace, config: str, seed: int) -> dict:
     """What identifies a run: change the config, and it is another one."""
     return dict(
         config=Path(config).stem,
-        fingerprint=fingerprint(load(config, {}, 0)),
+        fingerprint=fingerprint(load(config, args.cfg_options, 0)),
         seed=seed,
-        split=split,
+        split=args.split,
     )
 
 
@@ -64,13 +73,17 @@ def jobs_of(args: argparse.Namespace, results: Results) -> List[Job]:
     jobs = []
     for seed in args.seeds:
         for config in args.configs:
-            key = key_of(config, seed, args.split)
+            key = key_of(args, config, seed)
             if results.find(**key) is None:
-                jobs.append(_job(config, key, results, origin))
+                jobs.append(
+                    _job(config, args.cfg_options, key, results, origin)
+                )
     return jobs
 
 
-def _job(config: str, key: dict, results: Results, origin: dict) -> Job:
+def _job(
+    config: str, options: dict, key: dict, results: Results, origin: dict
+) -> Job:
     def done(metrics: dict) -> None:
         results.put(key, value=metrics[key['split']], **origin)
 
@@ -80,7 +93,7 @@ def _job(config: str, key: dict, results: Results, origin: dict) -> Job:
         run_config,
         dict(
             config=config,
-            options={},
+            options=options,
             seed=key['seed'],
             splits=[key['split']],
             work_dir=f'work_dirs/compare/{name}',
@@ -93,7 +106,7 @@ def table(args: argparse.Namespace, results: Results) -> str:
     """Mean, standard error and the paired difference to the baseline."""
     values = {}
     for config in args.configs:
-        keys = [key_of(config, seed, args.split) for seed in args.seeds]
+        keys = [key_of(args, config, seed) for seed in args.seeds]
         values[config] = by_seed([results.find(**key) for key in keys])
     baseline = values[args.configs[0]]
     rows = [

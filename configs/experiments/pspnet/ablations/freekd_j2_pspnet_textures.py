@@ -1,5 +1,5 @@
 # ablation: J = 2
-_base_ = '../freekd_paper_pspnet_textures.py'
+_base_ = '../freekd_pspnet_textures.py'
 model = dict(
     distiller=dict(
         distill_losses=dict(

@@ -1,5 +1,5 @@
-# ablation: position-aware weight with an MLP as gate
-_base_ = '../freekd_paper_pspnet_textures.py'
+# ablation: with the position-aware weight, an MLP as gate
+_base_ = '../freekd_pspnet_textures.py'
 model = dict(
     distiller=dict(
         distill_losses=dict(

@@ -1,5 +1,5 @@
-# ablation: position-aware weight of the student alone
-_base_ = '../freekd_paper_pspnet_textures.py'
+# ablation: with the student's position-aware weight
+_base_ = '../freekd_pspnet_textures.py'
 model = dict(
     distiller=dict(
         distill_losses=dict(

@@ -1,5 +1,5 @@
 # ablation: with the spatial mean squared error of the official recipe
-_base_ = '../freekd_paper_pspnet_textures.py'
+_base_ = '../freekd_pspnet_textures.py'
 model = dict(
     distiller=dict(
         distill_losses=dict(

@@ -1,5 +1,5 @@
 # ablation: only the low band
-_base_ = '../freekd_paper_reppoints_textures.py'
+_base_ = '../freekd_retinanet_textures.py'
 model = dict(
     distiller=dict(
         distill_losses=dict(

@@ -1,6 +1,0 @@
-# ablation: no position-aware weight
-_base_ = '../freekd_paper_pspnet_textures.py'
-model = dict(
-    distiller=dict(
-        distill_losses=dict(
-            loss_kd=dict(position_gate=None))))
