@@ -89,26 +89,32 @@ def load_strictly(model: nn.Module, path: str, what: str) -> None:
         what (str): What it is, for messages.
 
     Raises:
-        CheckpointError: If keys or shapes do not match; lists what is
-            missing, what is left over and what has another shape.
+        CheckpointError: If keys, shapes or kinds of numbers do not match, or
+            a weight is not finite; lists what is missing, what is left over,
+            what has another shape and what holds no proper numbers.
     """
     checkpoint = read_checkpoint(path, what)
     weights = checkpoint.get('state_dict', checkpoint)
-    weights = {k.removeprefix('module.'): v for k, v in weights.items()}
-    own = {k: v.shape for k, v in model.state_dict().items()}
-    reshaped = [
-        f'{k} is {tuple(v.shape)}, expected {tuple(own[k])}'
+    weights = {
+        k.removeprefix('module.'): v
         for k, v in weights.items()
-        if k in own and v.shape != own[k]
+        if isinstance(v, torch.Tensor)
+    }
+    own = model.state_dict()
+    reshaped = [
+        f'{k} is {tuple(v.shape)}, expected {tuple(own[k].shape)}'
+        for k, v in weights.items()
+        if k in own and v.shape != own[k].shape
     ]
-    if not reshaped:
+    unfit = _unfit(own, weights)
+    if not reshaped and not unfit:
         missing, left_over = model.load_state_dict(weights, strict=False)
     else:
         missing = [k for k in own if k not in weights]
         left_over = [k for k in weights if k not in own]
     # a counter that batch norms of old checkpoints do not have
     missing = [k for k in missing if not k.endswith('num_batches_tracked')]
-    if missing or left_over or reshaped:
+    if missing or left_over or reshaped or unfit:
         raise CheckpointError(
             '\n'.join(
                 [
@@ -118,9 +124,22 @@ def load_strictly(model: nn.Module, path: str, what: str) -> None:
                     *listing('missing in the file', missing),
                     *listing('left over in the file', left_over),
                     *listing('of another shape', reshaped),
+                    *listing('of unfit numbers', unfit),
                 ]
             )
         )
+
+
+def _unfit(own: Dict, weights: Dict) -> List[str]:
+    """What of the weights holds numbers that a model cannot compute with."""
+    said = []
+    for name, value in weights.items():
+        kind = own.get(name, value).dtype
+        if value.is_floating_point() != kind.is_floating_point:
+            said.append(f'{name} is {value.dtype}, expected {kind}')
+        elif not value.isfinite().all():
+            said.append(f'{name} is not finite')
+    return said
 
 
 def listing(title: str, items: List[str], most: int = 10) -> List[str]:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 CLONE = Path(__file__).resolve().parent.parent
@@ -19,6 +20,7 @@ from mmengine.config import DictAction  # noqa: E402
 
 import mmfreekd.registry  # noqa: E402, F401
 from mmfreekd.errors import UsageError  # noqa: E402
+from mmfreekd.explain import explain  # noqa: E402
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,20 +66,13 @@ def load_config(args: argparse.Namespace):
         mmengine.config.Config: The config.
 
     Raises:
-        UsageError: If there is no such config.
+        UsageError: If there is no such config, or it cannot be read.
     """
-    from mmengine.config import Config
+    from mmfreekd.doctor.configs import read_config
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not Path(args.config).is_file():
-        raise UsageError(
-            f'a config file was expected, but there is no {args.config!r}. '
-            'Configs that come with mmfreekd are found by name with '
-            '`mim train mmfreekd NAME.py` or `mim test mmfreekd NAME.py`'
-        )
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    cfg.merge_from_dict(args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -151,14 +146,21 @@ def run(main) -> None:
 
     Args:
         main (Callable): The tool. It exits with status 2 if it raises
-            UsageError.
+            UsageError, or what :func:`mmfreekd.explain.explain` knows.
     """
     try:
         main()
         leave_together()
-    except UsageError as error:
-        if os.environ.get('LOCAL_RANK', '0') == '0':
-            print(f'error: {error}', file=sys.stderr, flush=True)
+    except Exception as error:
+        said = explain(error)
+        if said is None:
+            raise
+        if os.environ.get('LOCAL_RANK', '0') != '0':
+            # the first process says it too and ends this one, or it is well
+            if 'RANK' not in os.environ:
+                sys.exit(2)
+            time.sleep(10)
+        print(f'error: {said}', file=sys.stderr, flush=True)
         sys.exit(2)
 
 

@@ -1,6 +1,7 @@
 """Train what a config says: stage 1, stage 2 or a plain model."""
 
 import argparse
+import sys
 
 from _cli import (
     UsageError,
@@ -34,6 +35,12 @@ def parse_args(args=None) -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate from auto_scale_lr.base_batch_size of '
         'the config to the actual batch size',
+    )
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='train nothing: list all problems of the config, its losses, '
+        'trainable parameters and memory',
     )
     add_common_arguments(parser)
     return parser.parse_args(args)
@@ -110,9 +117,29 @@ def set_resume(cfg, checkpoint: str) -> None:
     cfg.resume = True
 
 
+def check_inputs(cfg) -> None:
+    """Look at data and work_dir before anything is built, for that takes long.
+
+    Raises:
+        UsageError: If data is missing.
+        OSError: If the work_dir cannot be written.
+    """
+    from mmfreekd.doctor.configs import check_work_dir, missing_data
+
+    missing = missing_data(cfg)
+    if missing:
+        raise UsageError('\n'.join(missing))
+    check_work_dir(cfg.work_dir)
+
+
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
+    if args.dry_run:
+        from mmfreekd.doctor.__main__ import dry_run
+
+        sys.exit(dry_run(cfg))
+    check_inputs(cfg)
     if args.amp:
         enable_amp(cfg)
     if args.auto_scale_lr:
