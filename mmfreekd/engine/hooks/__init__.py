@@ -2,10 +2,12 @@ from .plain_checkpoint_hook import PlainCheckpointHook
 from .prompt_checkpoint_hook import PromptCheckpointHook
 from .random_state_hook import RandomStateHook
 from .student_checkpoint_hook import StudentCheckpointHook
+from .teacher_metric_hook import TeacherMetricHook
 
 __all__ = [
     'PlainCheckpointHook',
     'PromptCheckpointHook',
     'RandomStateHook',
     'StudentCheckpointHook',
+    'TeacherMetricHook',
 ]
