@@ -21,6 +21,13 @@ if [ -z "${PORT:-}" ]; then
 s.bind(("", 0)); print(s.getsockname()[1])')
     fi
 fi
+if [ "$NODE_RANK" = 0 ] && ! "$PYTHON" -c 'import socket, sys
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("", int(sys.argv[1])))' "$PORT" > /dev/null 2>&1; then
+    echo "error: port $PORT cannot be used, it may be taken by another job" \
+        "on this machine. Set PORT to a free one, the same for all nodes" >&2
+    exit 2
+fi
 
 exec "$PYTHON" -m torch.distributed.run \
     --nnodes "$NNODES" \

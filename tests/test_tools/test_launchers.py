@@ -1,7 +1,9 @@
 """The shell scripts, with the programs that they start replaced."""
 
 import os
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,26 @@ def test_dist_test_on_several_machines(launch):
         '--work-dir',
         'out',
     ]
+
+
+@pytest.mark.parametrize(
+    'script, arguments',
+    [('dist_train.sh', ['c.py', '2']), ('dist_test.sh', ['c.py', 'x', '2'])],
+)
+def test_a_port_that_is_taken(tmp_path, script, arguments):
+    with socket.socket() as other:
+        other.bind(('', 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        done = subprocess.run(
+            [TOOLS / script, *arguments],
+            text=True,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ, PORT=port, PYTHON=sys.executable),
+        )
+    assert done.returncode == 2
+    assert f'error: port {port} cannot be used' in done.stderr
+    assert 'Set PORT' in done.stderr and 'Traceback' not in done.stderr
 
 
 @pytest.mark.parametrize('gpus, per_node', [('2', '2'), ('16', '8')])
