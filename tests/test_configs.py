@@ -22,6 +22,7 @@ from mmfreekd.prompt_files import save_prompts
 CONFIGS = Path(__file__).parents[1] / 'configs'
 ALL = sorted(CONFIGS.rglob('*.py'))
 FREEKD = [p for p in ALL if p.parent.parent.name == 'freekd']
+TEMPLATE = [p for p in ALL if p.parent.name == '_template_']
 STAGE_1 = [p for p in FREEKD if p.parent.name == 'prompt']
 STAGE_2 = [p for p in FREEKD if p.parent.name != 'prompt']
 SIZE = 128
@@ -33,6 +34,10 @@ VARIANT = re.compile('-(paper|official)_')
 
 def name(path):
     return path.stem
+
+
+def of_template(prefix: str) -> list:
+    return [path for path in TEMPLATE if path.name.startswith(prefix)]
 
 
 def with_marks(paths):
@@ -55,7 +60,7 @@ def test_names_are_unique():
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize('path', FREEKD, ids=name)
+@pytest.mark.parametrize('path', FREEKD + TEMPLATE, ids=name)
 def test_a_config_is_short(path):
     assert len(path.read_text().splitlines()) <= 32
 
@@ -75,6 +80,40 @@ def test_the_options_in_a_config_switch_its_extra_losses_off(path):
     for key in extra:
         before[key]['loss_weight'] = 0.0
     assert losses == before
+
+
+@pytest.mark.parametrize('kind', ['coco', 'seg'])
+def test_the_template_asks_for_data_and_classes_once(kind):
+    """What the data file says is in force in every step."""
+    data = Config.fromfile(CONFIGS / '_template_' / f'my_{kind}_data.py')
+    for step in (
+        'my_{}_teacher',
+        'my_{}_student',
+        'prompt_my_{}',
+        'freekd_my_{}',
+    ):
+        path = CONFIGS / '_template_' / f'{step.format(kind)}.py'
+        cfg = Config.fromfile(path)
+        for loader in ('train', 'val', 'test'):
+            dataset = cfg[f'{loader}_dataloader'].dataset
+            assert dataset.data_root == data.my_root
+            assert tuple(dataset.metainfo.classes) == data.my_classes
+            said = data.my_train if loader == 'train' else data.my_val
+            assert dataset.data_prefix == said.data_prefix
+        if kind == 'coco':
+            ann_file = data.my_root + data.my_val.ann_file
+            assert cfg.val_evaluator.ann_file == ann_file
+            assert cfg.test_evaluator.ann_file == ann_file
+        for architecture in ('architecture', 'teacher'):
+            if architecture in cfg.model:
+                model = build_model(cfg.model[architecture], architecture)
+                heads = (
+                    [model.bbox_head]
+                    if kind == 'coco'
+                    else [model.decode_head, model.auxiliary_head]
+                )
+                for head in heads:
+                    assert head.num_classes == len(data.my_classes)
 
 
 def build(cfg: Config, **built):
@@ -130,7 +169,7 @@ def assert_only_these_train(model, frozen: str) -> None:
         assert (parameter.grad is not None) == trained, key
 
 
-@pytest.mark.parametrize('path', with_marks(STAGE_1))
+@pytest.mark.parametrize('path', with_marks(STAGE_1 + of_template('prompt_')))
 def test_stage_1_trains_the_prompts_and_nothing_else(path):
     cfg = Config.fromfile(path)
     model = build(cfg)
@@ -140,7 +179,7 @@ def test_stage_1_trains_the_prompts_and_nothing_else(path):
     predict(model, cfg)
 
 
-@pytest.mark.parametrize('path', with_marks(STAGE_2))
+@pytest.mark.parametrize('path', with_marks(STAGE_2 + of_template('freekd_')))
 def test_stage_2_trains_student_and_connector(path, tmp_path):
     cfg = Config.fromfile(path)
     loss = cfg.model.distiller.distill_losses.loss_freekd

@@ -1,23 +1,21 @@
 # Your data as MMSegmentation takes it: images, and label images of the same
 # name whose pixels hold 0, 1, ... by class and 255 for none. Only the lines
 # marked CHANGE differ from project to project.
-data_root = 'data/my_data/'  # CHANGE
-classes = ('background', 'cat')  # CHANGE
-palette = [[0, 0, 0], [255, 128, 0]]  # CHANGE: a colour for each, for pictures
-train = dict(
-    data_prefix=dict(  # CHANGE
-        img_path='images/train', seg_map_path='labels/train'))
-val = dict(
-    data_prefix=dict(  # CHANGE
-        img_path='images/val', seg_map_path='labels/val'))
-dataset = dict(
-    type='BaseSegDataset',
-    data_root=data_root,
-    metainfo=dict(classes=classes, palette=palette),
-    img_suffix='.jpg',  # CHANGE
-    seg_map_suffix='.png')  # CHANGE
+my_root = 'data/my_data/'  # CHANGE
+my_classes = ('background', 'cat')  # CHANGE
+my_palette = [[0, 0, 0], [255, 128, 0]]  # CHANGE: a colour for each class
+my_train = dict(data_prefix=dict(
+    img_path='images/train', seg_map_path='labels/train'))  # CHANGE
+my_val = dict(data_prefix=dict(
+    img_path='images/val', seg_map_path='labels/val'))  # CHANGE
 
+my_dataset = dict(
+    type='BaseSegDataset',
+    img_suffix='.jpg',  # CHANGE
+    seg_map_suffix='.png',  # CHANGE
+    data_root=my_root,
+    metainfo=dict(classes=my_classes, palette=my_palette))
 my_data = dict(
-    num_classes=len(classes),
-    train=dict(dataset=dict(**dataset, **train)),
-    val=dict(dataset=dict(**dataset, **val)))
+    num_classes=len(my_classes),
+    train=dict(dataset=dict(**my_dataset, **my_train)),
+    val=dict(dataset=dict(**my_dataset, **my_val)))
