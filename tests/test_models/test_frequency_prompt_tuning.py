@@ -13,7 +13,7 @@ from mmfreekd.models import FreeKDLoss
 from mmfreekd.models.zoo import build_model
 from mmfreekd.prompt_files import save_prompts
 
-PRESETS = ['paper', 'official', 'plus']
+PRESETS = ['paper', 'official', 'plus', 'recommended']
 
 
 def raw_outputs(model, batch):
@@ -251,6 +251,7 @@ def features_of(model, pair):
         ('paper', 2, 'subband', 'jaccard', True),
         ('official', 6, 'level', 'dice', False),
         ('plus', 2, 'subband', 'jaccard', True),
+        ('recommended', 2, 'subband', 'jaccard', True),
     ],
 )
 def test_a_preset_sets_prompts_and_dissimilarity(
@@ -318,7 +319,7 @@ def test_stage_2_takes_the_prompts_of_the_same_preset(
         preset=loaded,
         prompt_ckpt=path,
     )
-    # FreeKD+ is tuned as the paper is
+    # only the official release tunes other prompts than the paper
     if (tuned == 'official') != (loaded == 'official'):
         with pytest.raises(CheckpointError, match='of another layout: num_p'):
             FreeKDLoss(**stage_2)
