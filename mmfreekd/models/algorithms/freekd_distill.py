@@ -1,6 +1,6 @@
 import logging
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.logging import print_log
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...checkpoints import leave_out
 from ...errors import UsageError
 from ...registry import MODELS
+from ..finite import FiniteCheck
 from ..inheritance import inherit as inherit_weights
 from ..losses import FreeKDLoss
 from ..normalization import teacher_normalization
@@ -49,6 +50,9 @@ class FreeKDDistill(SingleTeacherDistill):
         inherit (list[str], optional): Parts of the student that start from
             the teacher's weights, wherever names and shapes are equal, such
             as ``['neck', 'bbox_head']``. Defaults to None.
+        on_nonfinite (str): What to do where a loss is not finite: ``'raise'``
+            or ``'skip'`` the step, see :mod:`mmfreekd.models.finite`.
+            Defaults to 'raise'.
         data_preprocessor (dict | nn.Module, optional): None: the student's.
             Defaults to None.
         init_cfg (dict, optional): Defaults to None.
@@ -69,9 +73,11 @@ class FreeKDDistill(SingleTeacherDistill):
         calculate_student_loss: bool = True,
         student_rois: bool = False,
         inherit: Optional[Sequence[str]] = None,
+        on_nonfinite: str = 'raise',
         data_preprocessor: Union[dict, nn.Module, None] = None,
         init_cfg: Optional[dict] = None,
     ) -> None:
+        finite_check = FiniteCheck(on_nonfinite)
         teacher_is_built = isinstance(teacher, BaseModel)
         student = build_model(architecture, 'architecture')
         # with one seed, a student starts as it does when trained alone
@@ -84,6 +90,8 @@ class FreeKDDistill(SingleTeacherDistill):
                 data_preprocessor=data_preprocessor,
                 init_cfg=init_cfg,
             )
+        self.finite_check = finite_check
+        self._scaled = False
         self.teacher_ckpt = teacher_ckpt
         self._teacher_has_weights = load_teacher(
             self.teacher, teacher_ckpt, teacher_is_built
@@ -162,6 +170,9 @@ class FreeKDDistill(SingleTeacherDistill):
             dict[str, Tensor]: ``student.*``, the student's own losses if
             they are calculated, and ``distill.*``.
         """
+        device = batch_inputs.device.type
+        # on a GPU, AmpOptimWrapper scales what was computed like this
+        self._scaled = device == 'cuda' and torch.is_autocast_enabled(device)
         if self.distillation_stopped:
             losses = self.student(batch_inputs, data_samples, mode='loss')
             return {**add_prefix(losses, 'student'), **self._idle_loss()}
@@ -177,6 +188,19 @@ class FreeKDDistill(SingleTeacherDistill):
             losses = {}
         distilled = self.distiller.compute_distill_losses()
         return {**losses, **add_prefix(distilled, 'distill')}
+
+    def parse_losses(
+        self, losses: Dict[str, Tensor]
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """Add up what is trained on, and look whether it is finite.
+
+        Raises:
+            FloatingPointError: See :class:`mmfreekd.models.finite
+                .FiniteCheck`.
+        """
+        loss, log_vars = super().parse_losses(losses)
+        loss = self.finite_check(loss, losses, self.distiller, self._scaled)
+        return loss, log_vars
 
     @torch.no_grad()
     def _record_teacher(

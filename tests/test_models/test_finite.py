@@ -1,0 +1,149 @@
+"""A number that is not finite is traced, and stops or skips the step."""
+
+import copy
+import math
+
+import pytest
+import tiny_models
+import torch
+from mmengine.optim import OptimWrapper
+from tiny_models import snapshot
+from torch.testing import assert_close
+
+from mmfreekd.errors import UsageError
+from mmfreekd.models.finite import PATIENCE
+
+
+def step(model, batch, optim_wrapper=None):
+    if optim_wrapper is None:
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        optim_wrapper = OptimWrapper(
+            torch.optim.Adam(parameters, 0.01, weight_decay=0.1)
+        )
+    model.train()
+    return model.train_step(copy.deepcopy(batch), optim_wrapper)
+
+
+def poison(module, level, value):
+    """Put one value into one pyramid level of what a layer returns."""
+
+    def hook(module, inputs, outputs):
+        changed = [x.clone() for x in outputs]
+        changed[level][0, 1, -1, -1] = value
+        return tuple(changed)
+
+    return module.register_forward_hook(hook, prepend=True)
+
+
+@pytest.mark.parametrize('who', ['teacher', 'student'])
+@pytest.mark.parametrize('value', [math.nan, math.inf])
+@pytest.mark.parametrize('level', [0, 2])
+def test_a_feature_is_named(det_pair, build_distill, who, value, level):
+    model = build_distill(det_pair)
+    poison(getattr(model, who).neck, level, value)
+    with pytest.raises(
+        FloatingPointError,
+        match=f"iteration 1: not finite in the {who}'s feature 'feature', "
+        rf'pyramid level {level} \(1 of',
+    ):
+        step(model, det_pair.batch)
+
+
+def test_a_connector_is_named(det_pair, build_distill):
+    model = build_distill(det_pair)
+    projection = model.distiller.connectors.align.projections[1]
+    torch.nn.init.constant_(projection.bias, math.nan)
+    with pytest.raises(
+        FloatingPointError, match="after connector 'align', pyramid level 1"
+    ):
+        step(model, det_pair.batch)
+
+
+def test_a_band_is_named(det_pair, build_distill):
+    model = build_distill(det_pair)
+    # finite, but the sum over eight pixels of one sign is not
+    hook = model.teacher.neck.register_forward_hook
+    hook(
+        lambda module, inputs, out: (torch.full_like(out[0], 2e38), *out[1:]),
+        prepend=True,
+    )
+    with pytest.raises(
+        FloatingPointError, match='loss_freekd, pyramid level 0, band low'
+    ):
+        step(model, det_pair.batch)
+
+
+def test_a_loss_of_the_student_is_named(det_pair, build_distill):
+    model = build_distill(det_pair)
+    torch.nn.init.constant_(model.student.bbox_head.retina_cls.bias, math.nan)
+    with pytest.raises(
+        FloatingPointError, match='in the loss student.loss_cls'
+    ):
+        step(model, det_pair.batch)
+
+
+def test_a_step_is_skipped_as_if_it_had_not_been(
+    det_pair, build_distill, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(
+        'mmfreekd.models.finite.print_log',
+        lambda text, **kwargs: said.append(text),
+    )
+    model = build_distill(det_pair, on_nonfinite='skip')
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(trained, 0.01, weight_decay=0.1)
+    wrapper = OptimWrapper(optimizer, clip_grad=dict(max_norm=1))
+    step(model, det_pair.batch, wrapper)
+    before = {n: p.detach().clone() for n, p in model.named_parameters()}
+    state = copy.deepcopy(optimizer.state_dict())
+    hook = poison(model.student.neck, 0, math.nan)
+    for _ in range(3):
+        step(model, det_pair.batch, wrapper)
+    assert_close(dict(model.named_parameters()), before, rtol=0, atol=0)
+    assert_close(optimizer.state_dict()['state'], state['state'])
+    hook.remove()
+    step(model, det_pair.batch, wrapper)
+    assert all(p.isfinite().all() for p in trained)
+    assert not torch.equal(
+        model.student.neck.fpn_convs[0].conv.weight,
+        before['architecture.neck.fpn_convs.0.conv.weight'],
+    )
+    assert model.finite_check.skipped == 0
+    assert len(said) == 1 and 'pyramid level 0' in said[0]
+    assert 'This step is skipped' in said[0]
+
+
+def test_not_all_steps_are_skipped(det_pair, build_distill):
+    model = build_distill(det_pair, on_nonfinite='skip')
+    model.finite_check.skipped = PATIENCE
+    poison(model.student.neck, 0, math.nan)
+    with pytest.raises(FloatingPointError, match='pyramid level 0'):
+        step(model, det_pair.batch)
+
+
+def test_a_gradient_scaler_skips_the_step(det_pair, build_distill):
+    # what a scaler looks at is whether gradients are finite
+    model = build_distill(det_pair, on_nonfinite='skip').train()
+    poison(model.student.neck, 0, math.inf)
+    losses = tiny_models.losses_of(model, det_pair.batch)
+    model._scaled = True
+    model.parse_losses(losses)[0].backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert gradients and any(g.isnan().any() for g in gradients)
+
+
+def test_what_is_finite_is_left_alone(pair, build_distill):
+    weights = []
+    for choice in ('raise', 'skip'):
+        torch.manual_seed(0)
+        model = build_distill(pair, on_nonfinite=choice)
+        model.init_weights()
+        step(model, pair.batch)
+        weights.append(snapshot(model))
+    assert_close(*weights, rtol=0, atol=0)
+
+
+def test_another_choice_is_refused(det_pair, build_distill):
+    with pytest.raises(UsageError, match="'raise', 'skip'.*got 'ignore'"):
+        build_distill(det_pair, on_nonfinite='ignore')
