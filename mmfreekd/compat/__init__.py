@@ -18,6 +18,7 @@ import logging
 import sys
 from pickle import UnpicklingError
 
+from .downloads import check_downloads
 from .whole_checkpoints import remove_last, write_whole
 
 RAZOR_QUANTIZATION = 'mmrazor.structures.quantization.backend_config'
@@ -80,6 +81,12 @@ def allow_training_checkpoints(module) -> None:
     torch.serialization.add_safe_globals(allowed)
 
 
+def mend_loading(module) -> None:
+    """Mend ``mmengine.runner.checkpoint``."""
+    allow_training_checkpoints(module)
+    check_downloads(module)
+
+
 def history_statistic(owner, name: str):
     """Stand in for ``getattr`` while a checkpoint is read.
 
@@ -113,7 +120,7 @@ class CompatFinder(importlib.abc.MetaPathFinder):
 
     mends = {
         RAZOR_QUANTIZATION: without_quantization,
-        MMENGINE_CHECKPOINT: allow_training_checkpoints,
+        MMENGINE_CHECKPOINT: mend_loading,
         MMENGINE_CONFIG: know_mmfreekd,
         MMENGINE_BACKEND: write_whole,
         MMENGINE_HOOK: remove_last,

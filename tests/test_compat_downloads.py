@@ -1,0 +1,99 @@
+"""Downloads are compared with the checksum in their names, and reported."""
+
+import functools
+import hashlib
+import threading
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+
+import pytest
+import torch
+from mmengine.runner import CheckpointLoader
+
+from mmfreekd.checkpoints import read_checkpoint
+from mmfreekd.errors import CheckpointError
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """A server of one checkpoint, which gives its address by a name."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    folder = tmp_path / 'zoo'
+    folder.mkdir()
+    torch.save(dict(state_dict=dict(w=torch.ones(3))), folder / 'x.pth')
+    content = (folder / 'x.pth').read_bytes()
+    server = HTTPServer(
+        ('127.0.0.1', 0), functools.partial(Quiet, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def address(digits=None):
+        digest = hashlib.sha256(content).hexdigest()
+        name = f'net_2x_coco-{digits or digest[:8]}.pth'
+        (folder / name).write_bytes(content)
+        return f'http://127.0.0.1:{server.server_port}/{name}', digest
+
+    address.folder = folder
+    yield address
+    server.shutdown()
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What is logged."""
+    texts = []
+    monkeypatch.setattr(
+        'mmengine.logging.print_log', lambda text, **kwargs: texts.append(text)
+    )
+    return texts
+
+
+def test_a_download_is_checked_and_reported(zoo, said):
+    url, digest = zoo()
+    content = read_checkpoint(url, 'teacher_ckpt')
+    assert content['state_dict']['w'].tolist() == [1, 1, 1]
+    assert digest in said[0] and 'bytes' in said[0]
+    assert 'as its name says' in said[0]
+
+
+def test_another_file_than_its_name_says_is_refused(zoo, tmp_path):
+    url, digest = zoo('0123abcd')
+    for _ in range(2):  # nothing of it is kept
+        with pytest.raises(
+            CheckpointError, match=f'begins with 0123abcd.*got {digest}'
+        ):
+            read_checkpoint(url, 'teacher_ckpt')
+    assert not list((tmp_path / 'cache').rglob('*.pth'))
+
+
+def test_a_cached_file_is_checked_too(zoo, tmp_path):
+    url, _ = zoo()
+    read_checkpoint(url, 'teacher_ckpt')
+    (cached,) = (tmp_path / 'cache').rglob('*.pth')
+    cached.write_bytes(cached.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match='It was removed'):
+        read_checkpoint(url, 'teacher_ckpt')
+    read_checkpoint(url, 'teacher_ckpt')
+
+
+def test_a_name_without_a_checksum_is_said_to_have_none(zoo, said):
+    url, _ = zoo()
+    CheckpointLoader.load_checkpoint(url.rsplit('/', 1)[0] + '/x.pth')
+    assert 'its name carries none' in said[0]
+
+
+def test_an_address_without_a_file_is_named(zoo):
+    url, _ = zoo()
+    with pytest.raises(CheckpointError, match='cannot be read or downloaded'):
+        read_checkpoint(url.replace('net', 'nowhere'), 'teacher_ckpt')
+
+
+def test_a_download_is_not_trusted(zoo):
+    torch.save(dict(harm=print), zoo.folder / 'harm.pth')
+    url, _ = zoo()
+    with pytest.raises(CheckpointError, match='not loaded from files'):
+        read_checkpoint(url.rsplit('/', 1)[0] + '/harm.pth', 'teacher_ckpt')
