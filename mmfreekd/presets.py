@@ -82,7 +82,7 @@ def preset_with(preset: str, **changes) -> Preset:
     Raises:
         UsageError: If there is no such preset.
     """
-    if preset not in PRESETS:
+    if preset not in tuple(PRESETS):
         raise UsageError(
             f'preset must be one of {tuple(PRESETS)}, got {preset!r}'
         )

@@ -15,7 +15,7 @@ from mmfreekd.models import (
 from mmfreekd.presets import PRESETS, preset_with
 from mmfreekd.prompt_files import save_prompts
 
-# what the three stand for, in the words of references.py
+# what they stand for, in the words of references.py
 LOSSES = dict(
     paper=dict(band_layout='subband', low_band=True),
     official=dict(band_layout='level', low_band=False),
@@ -27,8 +27,16 @@ LOSSES = dict(
         low_penalty='mse',
         high_penalty='log_mse',
     ),
+    recommended=dict(
+        band_layout='subband',
+        low_band=True,
+        normalize=True,
+        low_penalty='mse',
+        high_penalty='mse',
+        prompt_reduction='max',
+    ),
 )
-NUM_PROMPTS = dict(paper=2, official=6, plus=2)
+NUM_PROMPTS = dict(paper=2, official=6, plus=2, recommended=2)
 BOTH = ('student', 'teacher')
 SIZES = [(9, 12), (5, 6), (2, 3), (1, 1)]
 NUM_LEVELS = len(SIZES)

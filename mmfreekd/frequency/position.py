@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import UsageError
 from .masks import full_precision
 
 Gate = Callable[[Tensor], Tensor]
@@ -38,10 +39,9 @@ def channel_relation(
         ValueError: If batch or channels of the two differ, or softmax_dim is
             neither -1 nor -2.
     """
-    if softmax_dim not in (-1, -2):
-        raise ValueError(f'softmax_dim must be -1 or -2, got {softmax_dim}')
+    check_softmax_dim(softmax_dim)
     if context is None:
-        context = F.avg_pool2d(feature, 2, ceil_mode=True)
+        context = F.avg_pool2d(full_precision(feature), 2, ceil_mode=True)
     if context.shape[:2] != feature.shape[:2]:
         raise ValueError(
             'feature and context must have the same batch and channels, got '
@@ -101,3 +101,9 @@ def position_weights(
 def unit_mean(weights: Tensor) -> Tensor:
     """Scale positive weights ``(N, C)`` to a mean of 1 for each image."""
     return weights / weights.mean(dim=1, keepdim=True)
+
+
+def check_softmax_dim(softmax_dim: int) -> None:
+    """Raise ``UsageError`` if a dimension of the relation is not known."""
+    if softmax_dim not in (-1, -2):
+        raise UsageError(f'softmax_dim must be -1 or -2, got {softmax_dim!r}')

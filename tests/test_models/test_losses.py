@@ -437,6 +437,12 @@ def test_the_smallest_of_everything(loss_kwargs, num_prompts, size):
     [
         (dict(preset='FreeKD'), "'paper', 'official', 'plus'.*got 'FreeKD'"),
         (dict(preset=None), "'paper', 'official', 'plus'.*got None"),
+        (dict(preset=['paper']), r"got \['paper'\]"),
+        (dict(position_gate='both'), "position_gate must be .*got 'both'"),
+        (
+            dict(position_gate=dict(softmax_dim=1)),
+            'softmax_dim must be -1 or -2, got 1',
+        ),
         (dict(low_penalty='l2'), "low_penalty.*got 'l2'"),
         (dict(high_penalty='l2'), "high_penalty.*got 'l2'"),
         (dict(prompt_reduction='min'), "prompt_reduction.*got 'min'"),

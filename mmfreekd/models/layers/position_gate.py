@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ...errors import UsageError
 from ...frequency import position_weights
-from ...frequency.position import unit_mean
+from ...frequency.position import check_softmax_dim, unit_mean
 from ...registry import MODELS
 
 SIDES = dict(
@@ -38,8 +38,8 @@ class PositionGate(BaseModule):
             Defaults to -1.
 
     Raises:
-        UsageError: If side is not known, or an MLP is asked for and the
-            levels have different channels.
+        UsageError: If side or softmax_dim is not known, or an MLP is asked
+            for and the levels have different channels.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class PositionGate(BaseModule):
             raise UsageError(
                 f'side must be one of {tuple(SIDES)}, got {side!r}'
             )
+        check_softmax_dim(softmax_dim)
         self.sides = SIDES[side]
         self.softmax_dim = softmax_dim
         self.mlp = None

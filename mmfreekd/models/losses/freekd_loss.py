@@ -141,6 +141,11 @@ class FreeKDLoss(BaseModule):
         self.prompt_meta: dict = {}
         if position_gate == 'preset':
             position_gate = choices.position_gate
+        if not isinstance(position_gate, (dict, type(None))):
+            raise UsageError(
+                'position_gate must be a dict of arguments of PositionGate, '
+                f"None or 'preset', got {position_gate!r}"
+            )
         self.gate = None
         if position_gate is not None:
             self.gate = PositionGate(self.channels, **position_gate)
