@@ -4,6 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from .errors import UsageError
+from .frequency.bands import check_layout
+from .frequency.distance import check_distance
+from .frequency.wavelet import check_wavelet
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,13 @@ class Preset:
             teacher's. Defaults to False.
         prompt_reduction (str): How the masks of a band become one. Defaults
             to 'mean'.
+        levels (int): Wavelet levels J. Defaults to 3.
+        wavelet (str): Defaults to 'haar'.
+        high_bands (bool): Whether the other bands than the low one count.
+            Defaults to True.
+
+    Raises:
+        UsageError: If a choice is not known.
     """
 
     num_prompts: int = 2
@@ -42,6 +52,41 @@ class Preset:
     high_penalty: str = 'l1'
     refine_masks: bool = False
     prompt_reduction: str = 'mean'
+    levels: int = 3
+    wavelet: str = 'haar'
+    high_bands: bool = True
+
+    def __post_init__(self) -> None:
+        check_layout(self.levels, self.band_layout)
+        check_wavelet(self.wavelet)
+        check_distance(
+            self.low_band,
+            self.high_bands,
+            self.prompt_reduction,
+            self.low_penalty,
+            self.high_penalty,
+        )
+
+    @property
+    def layout(self) -> dict:
+        """What prompts and masks are made with."""
+        return dict(
+            levels=self.levels,
+            band_layout=self.band_layout,
+            wavelet=self.wavelet,
+        )
+
+    @property
+    def distance(self) -> dict:
+        """What :func:`mmfreekd.frequency.frequency_distance` is told."""
+        return dict(
+            self.layout,
+            low_band=self.low_band,
+            high_bands=self.high_bands,
+            prompt_reduction=self.prompt_reduction,
+            low_penalty=self.low_penalty,
+            high_penalty=self.high_penalty,
+        )
 
 
 PAPER = Preset(position_gate=dict(side='both'))
@@ -80,7 +125,7 @@ def preset_with(preset: str, **changes) -> Preset:
         Preset: The choices.
 
     Raises:
-        UsageError: If there is no such preset.
+        UsageError: If there is no such preset, or a choice is not known.
     """
     if preset not in tuple(PRESETS):
         raise UsageError(

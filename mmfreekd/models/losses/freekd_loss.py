@@ -12,9 +12,6 @@ from ...frequency import (
     frequency_masks,
     normalize_channels,
 )
-from ...frequency.bands import check_layout
-from ...frequency.distance import check_distance
-from ...frequency.wavelet import check_wavelet
 from ...presets import preset_with
 from ...prompt_files import load_prompts
 from ...registry import MODELS
@@ -100,38 +97,23 @@ class FreeKDLoss(BaseModule):
         choices = preset_with(
             preset,
             num_prompts=num_prompts,
+            levels=levels,
             band_layout=band_layout,
             low_band=low_band,
+            wavelet=wavelet,
             normalize=normalize,
             refine_masks=refine_masks,
             low_penalty=low_penalty,
             high_penalty=high_penalty,
             prompt_reduction=prompt_reduction,
+            high_bands=high_bands,
         )
         if loss_weight < 0:
             raise UsageError(
                 f'loss_weight must not be negative, got {loss_weight}'
             )
-        check_layout(levels, choices.band_layout)
-        check_wavelet(wavelet)
-        check_distance(
-            choices.low_band,
-            high_bands,
-            choices.prompt_reduction,
-            choices.low_penalty,
-            choices.high_penalty,
-        )
-        self.layout = dict(
-            levels=levels, band_layout=choices.band_layout, wavelet=wavelet
-        )
-        self.distance = dict(
-            self.layout,
-            low_band=choices.low_band,
-            high_bands=high_bands,
-            prompt_reduction=choices.prompt_reduction,
-            low_penalty=choices.low_penalty,
-            high_penalty=choices.high_penalty,
-        )
+        self.layout = choices.layout
+        self.distance = choices.distance
         self.normalize = choices.normalize
         self.refine_masks = choices.refine_masks
         self.loss_weight = loss_weight
