@@ -57,7 +57,7 @@ def write_onnx(
         import onnxruntime
     except ImportError:
         raise UsageError(f'--onnx needs ONNX: {NEEDS}')
-    raw = RawOutputs(model.eval())
+    raw = RawOutputs(model).eval()
     images = torch.randn(2, 3, *size, generator=torch.manual_seed(0))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')

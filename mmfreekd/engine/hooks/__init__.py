@@ -1,3 +1,4 @@
+from .frequency_visualization_hook import FrequencyVisualizationHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .prompt_checkpoint_hook import PromptCheckpointHook
 from .random_state_hook import RandomStateHook
@@ -5,6 +6,7 @@ from .student_checkpoint_hook import StudentCheckpointHook
 from .teacher_metric_hook import TeacherMetricHook
 
 __all__ = [
+    'FrequencyVisualizationHook',
     'PlainCheckpointHook',
     'PromptCheckpointHook',
     'RandomStateHook',

@@ -1,0 +1,248 @@
+"""What FreeKD sees in a picture: energies and masks of a feature's bands."""
+
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from ...errors import UsageError
+from ...frequency import band_names, frequency_masks, wavedec2
+from ...models.algorithms import FreeKDDistill, FrequencyPromptTuning
+from ...models.losses import FreeKDLoss
+from ...models.pyramid import pyramid_levels
+from ...models.sources import find_source
+
+LEGEND = (
+    'masks: dark 0, bright 1\n'
+    '    below: mean ± deviation\n'
+    'others: dark 0, bright most\n'
+    "    below: share of the\n    teacher's energy"
+)
+
+
+@dataclass
+class FrequencyView:
+    """One pyramid level of one image.
+
+    Attributes:
+        name (str): Which loss or layer, and which pyramid level.
+        bands (list[str]): Names of the B bands.
+        energy (list[Tensor]): Of each band, the mean square over the
+            channels of the teacher's feature, ``(h_b, w_b)``.
+        masks (list[Tensor]): The masks of each band, ``(T, h_b, w_b)``;
+            none without prompts.
+        difference (list[Tensor], optional): As ``energy``, of teacher minus
+            student. None in stage 1.
+    """
+
+    name: str
+    bands: List[str]
+    energy: List[Tensor]
+    masks: List[Tensor]
+    difference: Optional[List[Tensor]] = None
+
+
+@torch.no_grad()
+def frequency_views(model: BaseModel, data: dict) -> List[FrequencyView]:
+    """Run a model of either stage on one image, and leave it as it was.
+
+    Args:
+        model (BaseModel): :class:`mmfreekd.models.FrequencyPromptTuning` or
+            :class:`mmfreekd.models.FreeKDDistill`.
+        data (dict): The image as its data set gives it.
+
+    Returns:
+        list[FrequencyView]: One for each pyramid level.
+
+    Raises:
+        UsageError: If it is another model, or one without a frequency loss.
+    """
+    training = model.training
+    model.eval()
+    batch = model.data_preprocessor(pseudo_collate([data]), False)
+    try:
+        if isinstance(model, FrequencyPromptTuning):
+            return _views_of_prompts(model, batch)
+        if isinstance(model, FreeKDDistill):
+            return _views_of_distillation(model, batch)
+    finally:
+        model.train(training)
+    raise UsageError(
+        'frequency masks belong to mmfreekd.FrequencyPromptTuning or '
+        f'mmfreekd.FreeKDDistill, not to {type(model).__name__}'
+    )
+
+
+def _views_of_prompts(
+    model: FrequencyPromptTuning, batch: Dict
+) -> List[FrequencyView]:
+    found: List = []
+    handle = find_source(
+        model.teacher, model.source, 'teacher'
+    ).register_forward_hook(
+        lambda module, inputs, output: found.append(output), prepend=True
+    )
+    try:
+        model.teacher(**batch, mode='tensor')
+    finally:
+        handle.remove()
+    levels = pyramid_levels(found[0], len(model.prompts), model.source)
+    return [
+        view(
+            f'{model.source}_level{i}',
+            x,
+            prompt.prompts,
+            dict(
+                levels=prompt.levels,
+                band_layout=prompt.band_layout,
+                wavelet=prompt.wavelet,
+            ),
+        )
+        for i, (x, prompt) in enumerate(zip(levels, model.prompts))
+    ]
+
+
+def _views_of_distillation(
+    model: FreeKDDistill, batch: Dict
+) -> List[FrequencyView]:
+    distiller = model.distiller
+    inputs, samples = batch['inputs'], batch['data_samples']
+    with distiller.student_recorders:
+        model.student(inputs, samples, mode='tensor')
+    with distiller.teacher_recorders:
+        normalized = model.teacher_normalization(inputs, samples)
+        model.teacher(normalized, samples, mode='tensor')
+    views = []
+    for name, loss in distiller.distill_losses.items():
+        if not isinstance(loss, FreeKDLoss):
+            continue
+        student, teacher = (
+            pyramid_levels(
+                distiller.get_record(
+                    **distiller.loss_forward_mappings[name][side]
+                ),
+                len(loss.channels),
+                name,
+            )
+            for side in ('s_feature', 't_feature')
+        )
+        for i, (s, t) in enumerate(zip(student, teacher)):
+            prompts = getattr(loss, f'prompts_{i}', None)
+            views.append(
+                view(f'{name}_level{i}', t, prompts, loss.layout, t - s)
+            )
+    if not views:
+        raise UsageError('the distiller has no mmfreekd.FreeKDLoss to draw')
+    return views
+
+
+def view(
+    name: str,
+    feature: Tensor,
+    prompts: Optional[Tensor],
+    layout: dict,
+    difference: Optional[Tensor] = None,
+) -> FrequencyView:
+    """Look at one feature map.
+
+    Args:
+        name (str): What it is.
+        feature (Tensor): The teacher's, ``(1, C, H, W)``.
+        prompts (Tensor, optional): ``(B, T, C)``.
+        layout (dict): ``levels``, ``band_layout`` and ``wavelet``.
+        difference (Tensor, optional): Teacher minus student. Defaults to
+            None.
+
+    Returns:
+        FrequencyView: On the CPU.
+    """
+    masks = []
+    if prompts is not None:
+        masks = [
+            mask[0].cpu()
+            for mask in frequency_masks(feature, prompts, **layout)
+        ]
+    return FrequencyView(
+        name,
+        band_names(layout['levels'], layout['band_layout']),
+        band_energy(feature, **layout),
+        masks,
+        None if difference is None else band_energy(difference, **layout),
+    )
+
+
+def band_energy(
+    feature: Tensor, levels: int, band_layout: str, wavelet: str
+) -> List[Tensor]:
+    """The mean square over the channels of each band, ``(h_b, w_b)``."""
+    low, high = wavedec2(feature.float(), levels, wavelet)
+    energy = [low.square().mean(1)[0]]
+    for details in high:
+        maps = details.square().mean(1)[0]
+        energy += [maps.sum(0)] if band_layout == 'level' else list(maps)
+    return [band.cpu() for band in energy]
+
+
+def draw(image: np.ndarray, view: FrequencyView, title: str) -> np.ndarray:
+    """Draw a view: a column for each band, a row for each thing.
+
+    Args:
+        image (np.ndarray): ``(H, W, 3)`` RGB image.
+        view (FrequencyView): Its view.
+        title (str): What the picture is called.
+
+    Returns:
+        np.ndarray: ``(h, w, 3)`` uint8 RGB picture.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = _rows(view)
+    figure = Figure(
+        figsize=(1.3 * (len(view.bands) + 2), 1.6 * len(rows) + 0.5),
+        dpi=100,
+        layout='constrained',
+    )
+    canvas = FigureCanvasAgg(figure)
+    figure.suptitle(f'{title}: {view.name}', fontsize=11)
+    left, right = figure.subfigures(1, 2, width_ratios=(2, len(view.bands)))
+    ax = left.subplots()
+    ax.imshow(image)
+    ax.axis('off')
+    ax.set_title(LEGEND, fontsize=8, loc='left')
+    axes = right.subplots(len(rows), len(view.bands), squeeze=False)
+    for line, (label, bands, texts, limits) in zip(axes, rows):
+        line[0].set_ylabel(label, fontsize=9)
+        for ax, band, text in zip(line, bands, texts):
+            ax.imshow(band.numpy(), cmap='viridis', **limits)
+            ax.set(xticks=[], yticks=[])
+            ax.set_xlabel(text, fontsize=8, labelpad=2)
+    for ax, name in zip(axes[0], view.bands):
+        ax.set_title(name.replace('_', '\n'), fontsize=9)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+Row = Tuple[str, Sequence[Tensor], List[str], dict]
+
+
+def _rows(view: FrequencyView) -> List[Row]:
+    """Label, maps, their texts and the limits of the colours."""
+    total = sum(float(band.sum()) for band in view.energy)
+
+    def energies(label: str, bands: List[Tensor]) -> Row:
+        shares = [f'{100 * float(b.sum()) / total:.2g} %' for b in bands]
+        return label, [band.sqrt() for band in bands], shares, dict(vmin=0)
+
+    rows = [energies('energy', view.energy)]
+    for prompt in range(len(view.masks[0]) if view.masks else 0):
+        masks = [mask[prompt] for mask in view.masks]
+        texts = [f'{m.mean():.2f} ± {m.std(correction=0):.2f}' for m in masks]
+        rows.append((f'mask {prompt + 1}', masks, texts, dict(vmin=0, vmax=1)))
+    if view.difference is not None:
+        rows.append(energies('still missing', view.difference))
+    return rows
