@@ -1,11 +1,12 @@
 from pathlib import Path
-from typing import List
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
 from ...checkpoints import export_student
 from ...registry import HOOKS
+
+EXPORTED = 'exported_students'
 
 
 @HOOKS.register_module()
@@ -21,7 +22,6 @@ class StudentCheckpointHook(Hook):
 
     def __init__(self) -> None:
         self._saved = False
-        self._exported: List[Path] = []
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Note that there is something to export."""
@@ -30,14 +30,6 @@ class StudentCheckpointHook(Hook):
     def before_train(self, runner) -> None:
         """Export what a run that was killed may have left."""
         self._export(runner)
-        last = runner.message_hub.runtime_info.get('last_ckpt')
-        if last is not None:
-            folder = Path(str(last)).parent
-            self._exported = [
-                path
-                for path in folder.glob('*.pth')
-                if student_path(path).is_file()
-            ]
 
     def after_train_epoch(self, runner) -> None:
         """Export the student of the latest checkpoint."""
@@ -59,16 +51,20 @@ class StudentCheckpointHook(Hook):
     @master_only
     def _export(self, runner) -> None:
         self._saved = False
-        for key, value in runner.message_hub.runtime_info.items():
-            path = Path(str(value))
-            if (key == 'last_ckpt' or key.startswith('best_ckpt')) and (
-                path.is_file() and outdated(path)
-            ):
-                export_student(str(path), str(student_path(path)))
-                self._exported.append(path)
-        for path in [p for p in self._exported if not p.exists()]:
-            self._exported.remove(path)
+        info = runner.message_hub.runtime_info
+        # kept in checkpoints, for a kill may come before a student is removed
+        exported = {*info.get(EXPORTED, ())}
+        for key, value in info.items():
+            if key == 'last_ckpt' or key.startswith('best_ckpt'):
+                path = Path(str(value))
+                if path.is_file() and outdated(path):
+                    export_student(str(path), str(student_path(path)))
+                if path.is_file():
+                    exported.add(str(path))
+        for path in [p for p in map(Path, exported) if not p.exists()]:
             student_path(path).unlink(missing_ok=True)
+            exported.remove(str(path))
+        runner.message_hub.update_info(EXPORTED, sorted(exported))
 
 
 def student_path(path: Path) -> Path:
