@@ -2,8 +2,8 @@
 # name whose pixels hold 0, 1, ... by class and 255 for none. Only the lines
 # marked CHANGE differ from project to project.
 my_root = 'data/my_data/'  # CHANGE
-my_classes = ('background', 'cat')  # CHANGE
-my_palette = [[0, 0, 0], [255, 128, 0]]  # CHANGE: a colour for each class
+my_classes = ('background', 'cat', 'dog')  # CHANGE
+my_palette = [[0, 0, 0], [255, 128, 0], [0, 0, 255]]  # CHANGE: for pictures
 my_train = dict(data_prefix=dict(
     img_path='images/train', seg_map_path='labels/train'))  # CHANGE
 my_val = dict(data_prefix=dict(
