@@ -10,11 +10,8 @@ import torch
 from mmengine.visualization import Visualizer
 
 from mmfreekd.engine.hooks import FrequencyVisualizationHook
-from mmfreekd.engine.hooks.frequency_views import (
-    band_energy,
-    draw,
-    frequency_views,
-)
+from mmfreekd.engine.hooks.frequency_pictures import draw
+from mmfreekd.engine.hooks.frequency_views import band_energy, frequency_views
 from mmfreekd.errors import UsageError
 from mmfreekd.registry import MODELS
 

@@ -59,7 +59,8 @@ def main() -> None:
     from mmengine.registry import init_default_scope
     from mmengine.runner import load_checkpoint
 
-    from mmfreekd.engine.hooks.frequency_views import draw, frequency_views
+    from mmfreekd.engine.hooks.frequency_pictures import draw
+    from mmfreekd.engine.hooks.frequency_views import frequency_views
     from mmfreekd.registry import MODELS
 
     init_default_scope(cfg.get('default_scope', 'mmengine'))

@@ -6,7 +6,8 @@ from mmengine.model import is_model_wrapper
 
 from ...errors import UsageError
 from ...registry import HOOKS
-from .frequency_views import draw, frequency_views
+from .frequency_pictures import draw
+from .frequency_views import frequency_views
 
 
 @HOOKS.register_module()
