@@ -97,6 +97,12 @@ def _arguments(error: TypeError) -> Optional[str]:
             f'{match[1]} needs {match[2]}, which the config does not give. '
             'Add it where it is configured'
         )
+    if 'None is not a callable object' in str(error):
+        known = [k for r in _registries('optimizer') for k in r.module_dict]
+        return (
+            'optim_wrapper.optimizer.type is no optimizer that is known here: '
+            f'{", ".join(sorted(known))}'
+        )
     if (match := UNEXPECTED.search(str(error))) is None:
         return None
     name, argument = match.groups()

@@ -121,8 +121,7 @@ def check_inputs(cfg) -> None:
     """Look at data and work_dir before anything is built, for that takes long.
 
     Raises:
-        UsageError: If data is missing.
-        OSError: If the work_dir cannot be written.
+        UsageError: If data is missing, or the work_dir cannot be written.
     """
     from mmfreekd.doctor.configs import check_work_dir, missing_data
 

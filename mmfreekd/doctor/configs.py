@@ -8,6 +8,7 @@ from typing import Iterator, List, Optional, Set, Tuple
 from mmengine.config import Config
 
 from ..errors import UsageError
+from ..explain import DISK
 
 # what mmengine's Runner reads; it passes over anything else
 KEYS = set(
@@ -122,10 +123,16 @@ def check_work_dir(path: str) -> None:
     """Make the folder of a run, and make sure that it can be written to.
 
     Raises:
-        OSError: If it cannot; :func:`mmfreekd.explain.explain` says why.
+        UsageError: If it cannot.
     """
-    os.makedirs(path, exist_ok=True)
     probe = os.path.join(path, f'.probe_{os.getpid()}')
-    with open(probe, 'w') as file:
-        file.write('x' * 4096)
-    os.unlink(probe)
+    try:
+        os.makedirs(path, exist_ok=True)
+        with open(probe, 'w') as file:
+            file.write('x' * 4096)
+        os.unlink(probe)
+    except OSError as error:
+        raise UsageError(
+            f'work_dir {path!r} cannot be written: '
+            f'{DISK.get(error.errno, error.strerror)}. Give another --work-dir'
+        ) from error
