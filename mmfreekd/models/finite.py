@@ -8,7 +8,7 @@ import logging
 from typing import Any, Dict, Iterator, Tuple
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.logging import MessageHub, print_log
 from torch import Tensor
 
@@ -24,7 +24,9 @@ class FiniteCheck:
     """Stops a training whose loss is not finite, or skips the step.
 
     Args:
-        on_nonfinite (str): ``'raise'`` or ``'skip'``.
+        on_nonfinite (str): ``'raise'`` or ``'skip'``. Several processes that
+            wait for each other's gradients can skip a step only with AMP,
+            whose gradient scaler does it; without, they raise.
 
     Raises:
         UsageError: If it is neither.
@@ -70,11 +72,16 @@ class FiniteCheck:
             where = first_nonfinite(distiller, losses)
         iteration = MessageHub.get_current_instance().get_info('iter', 0)
         said = f'iteration {iteration + 1}: not finite {where}'
-        if self.on_nonfinite == 'raise' or self.skipped > PATIENCE:
+        cannot_skip = get_world_size() > 1 and not scaled
+        if (
+            self.on_nonfinite == 'raise'
+            or cannot_skip
+            or self.skipped > PATIENCE
+        ):
             raise FloatingPointError(
                 f'{said}. Lower the learning rate or the loss weight, set '
                 "optim_wrapper.clip_grad, or model.on_nonfinite='skip' for "
-                'single steps; resume from a checkpoint before it'
+                'single steps (of one process, or with AMP); resume from a checkpoint before it'
             )
         if not self.reported:
             self.reported = True

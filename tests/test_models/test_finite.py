@@ -147,3 +147,14 @@ def test_what_is_finite_is_left_alone(pair, build_distill):
 def test_another_choice_is_refused(det_pair, build_distill):
     with pytest.raises(UsageError, match="'raise', 'skip'.*got 'ignore'"):
         build_distill(det_pair, on_nonfinite='ignore')
+
+
+def test_several_processes_stop_where_one_would_skip(
+    det_pair, build_distill, monkeypatch
+):
+    # the others would wait for gradients that never come
+    monkeypatch.setattr('mmfreekd.models.finite.get_world_size', lambda: 2)
+    model = build_distill(det_pair, on_nonfinite='skip')
+    poison(model.student.neck, 0, math.nan)
+    with pytest.raises(FloatingPointError, match='or with AMP'):
+        step(model, det_pair.batch)

@@ -124,3 +124,15 @@ def test_wrong_arguments_are_named():
         PositionGate(6, softmax_dim=1)(pyramid(), pyramid())
     with pytest.raises(UsageError, match='same channels'):
         PositionGate([4, 8], hidden_channels=4)
+
+
+@pytest.mark.parametrize('scale', [1, 30, 1e4])
+def test_sides_that_agree_on_no_channel_leave_finite_weights(scale):
+    # the softmax of large features is one-hot, of each side elsewhere
+    student = torch.full((1, 4, 4, 4), float(scale))
+    teacher = student.clone()
+    student[:, 0] *= 2
+    teacher[:, 2] *= 2
+    (weights,) = PositionGate(4)([student], [teacher])
+    assert weights.isfinite().all()
+    torch.testing.assert_close(weights.mean(1), torch.ones(1))

@@ -1,4 +1,4 @@
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Union
 
 import torch
 from mmengine.model import BaseModule
@@ -9,6 +9,7 @@ from ...frequency import position_weights
 from ...frequency.position import check_softmax_dim, unit_mean
 from ...registry import MODELS
 
+LEAST = 1e-6  # so that two sides that agree on no channel leave something
 SIDES = dict(
     both=('student', 'teacher'), student=('student',), teacher=('teacher',)
 )
@@ -26,6 +27,11 @@ class PositionGate(BaseModule):
     through the weights into the student: it could lower the loss by weighing
     instead of learning.
 
+    The relation is ``C x C`` for each image and side: 4 C^2 bytes, 16.8 MB
+    for C = 2048, and 2 C^2 h w multiplications and additions, where h w is
+    the size of the smaller map. Its softmax has no temperature, as in the
+    paper: the larger the features, the fewer channels carry the weight.
+
     Args:
         channels (int | list[int]): Channels C of the aligned features, one
             number or one for each pyramid level.
@@ -38,18 +44,22 @@ class PositionGate(BaseModule):
             Defaults to -1.
 
     Raises:
-        UsageError: If side or softmax_dim is not known, or an MLP is asked
+        UsageError: If an argument is out of its range, or an MLP is asked
             for and the levels have different channels.
     """
 
     def __init__(
         self,
-        channels: int,
+        channels: Union[int, Sequence[int]],
         side: str = 'both',
         hidden_channels: Optional[int] = None,
         softmax_dim: int = -1,
     ) -> None:
         super().__init__()
+        if hidden_channels is not None and hidden_channels < 1:
+            raise UsageError(
+                f'hidden_channels must be positive, got {hidden_channels}'
+            )
         if side not in SIDES:
             raise UsageError(
                 f'side must be one of {tuple(SIDES)}, got {side!r}'
@@ -92,7 +102,8 @@ class PositionGate(BaseModule):
             parts = [
                 self._weights(features[side], level) for side in self.sides
             ]
-            weights.append(unit_mean(torch.stack(parts).prod(dim=0)))
+            product = torch.stack(parts).clamp_min(LEAST).prod(dim=0)
+            weights.append(unit_mean(product))
         return weights
 
     def _weights(self, pyramid: Sequence[Tensor], level: int) -> Tensor:
