@@ -57,6 +57,10 @@ class Preset:
     high_bands: bool = True
 
     def __post_init__(self) -> None:
+        if self.num_prompts < 0:
+            raise UsageError(
+                f'num_prompts must not be negative, got {self.num_prompts}'
+            )
         check_layout(self.levels, self.band_layout)
         check_wavelet(self.wavelet)
         check_distance(
@@ -101,7 +105,7 @@ PLUS = replace(
     high_penalty='log_mse',
     refine_masks=True,
 )
-# what measured best, see results/evidence.md
+# chosen by trials on the validation splits of configs/experiments
 RECOMMENDED = Preset(
     normalize=True,
     low_penalty='mse',

@@ -81,7 +81,8 @@ class FiniteCheck:
             raise FloatingPointError(
                 f'{said}. Lower the learning rate or the loss weight, set '
                 "optim_wrapper.clip_grad, or model.on_nonfinite='skip' for "
-                'single steps (of one process, or with AMP); resume from a checkpoint before it'
+                'single steps (of one process, or with AMP); resume from a '
+                'checkpoint before it'
             )
         if not self.reported:
             self.reported = True
