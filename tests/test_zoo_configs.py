@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 from mmengine.config import Config
-from test_configs import FREEKD, STAGE_1, STAGE_2, name
+from test_configs import CONFIGS, FREEKD, STAGE_1, STAGE_2, name
 
 from mmfreekd.presets import preset_with
 
@@ -106,3 +106,21 @@ def test_nothing_of_mmcv_1_is_left(path):
         'mmfreekd.PlainCheckpointHook',
         f'mmfreekd.{writes}CheckpointHook',
     }
+
+
+@pytest.mark.parametrize('folder', ['mmdet', 'mmseg'])
+def test_the_metafile_lists_every_pair_as_the_zoo_does(folder):
+    root = CONFIGS / 'freekd' / folder
+    metafile = yaml.safe_load((root / 'metafile.yml').read_text())
+    pairs = {
+        Path(pair['Config']).name: pair
+        for pair in metafile['Models'] + metafile['Pairs']
+    }
+    paths = {path.name: path for path in STAGE_2 if path.parent == root}
+    assert pairs.keys() == paths.keys()
+    for file, path in paths.items():
+        teacher = pairs[file]['Metadata']['Teacher']
+        assert teacher['Config'] == teacher_of(config(path))
+        zoos = entry(teacher['Config'])
+        assert teacher['Weights'] == zoos['Weights']
+        assert set(teacher['Metrics'].values()) <= set(metrics(zoos))
