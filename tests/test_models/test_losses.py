@@ -457,3 +457,10 @@ def test_the_smallest_of_everything(loss_kwargs, num_prompts, size):
 def test_refuses_a_choice_that_it_does_not_know(wrong, message):
     with pytest.raises(UsageError, match=message):
         FreeKDLoss(**{'channels': 4, 'num_prompts': 0, **wrong})
+
+
+@pytest.mark.parametrize('num_prompts', [1, 2, 6])
+def test_prompts_leave_the_random_state_as_it_is(num_prompts):
+    state = torch.get_rng_state()
+    FreeKDLoss(4, num_prompts=num_prompts)
+    assert torch.equal(torch.get_rng_state(), state)

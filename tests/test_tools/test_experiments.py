@@ -44,7 +44,7 @@ def test_differences_are_paired_by_seed():
 
 
 def test_rows_outlive_the_process_and_replace_their_like(tmp_path):
-    from results import Results
+    from rows import Results
 
     path = tmp_path / 'new' / 'rows.json'
     rows = Results(path)
@@ -191,3 +191,10 @@ def test_compare_makes_what_is_needed_runs_once_and_tells(small):
     assert again.stdout.endswith(table)
     assert 'seed' not in again.stdout.split('Mean')[0]
     assert json.loads((small / 'rows.json').read_text()) == rows
+
+
+def test_the_readme_shows_the_tables_of_the_committed_rows():
+    from evidence_table import evidence_tables
+
+    rows = json.loads((ROOT / 'results' / 'evidence.json').read_text())
+    assert evidence_tables(rows).strip() in (ROOT / 'README.md').read_text()

@@ -12,9 +12,11 @@ from typing import List
 from mmengine.config import DictAction
 from pool import Job, run_jobs
 from prerequisites import make_prerequisites
-from results import Results, made_by
+from rows import Results, made_by
 from runs import fingerprint, load, run_config
 from tables import by_seed, markdown, mean_and_error, number, paired_difference
+
+NEEDED = {'make_data', 'metric', 'splits'}
 
 
 def parse_args(args=None) -> argparse.Namespace:
@@ -96,7 +98,7 @@ def _job(
             options=options,
             seed=key['seed'],
             splits=[key['split']],
-            work_dir=f'work_dirs/compare/{name}',
+            work_dir=f'work_dirs/compare/{name}_{key["fingerprint"]}',
         ),
         done,
     )
@@ -117,13 +119,26 @@ def table(args: argparse.Namespace, results: Results) -> str:
         ]
         for config, seeds in values.items()
     ]
-    metric = load(args.configs[0], {}, 0).metric
+    metric = load(args.configs[0], args.cfg_options, 0).metric
     head = ['config', f'{metric} ({args.split})', 'against the first']
     return markdown(head, rows)
 
 
+def check_configs(args: argparse.Namespace) -> None:
+    """Raise ``SystemExit`` if a config is not made for comparisons."""
+    for config in args.configs:
+        missing = NEEDED - load(config, args.cfg_options, 0).keys()
+        if missing:
+            raise SystemExit(
+                f'{config} has no {", ".join(sorted(missing))}: expected a '
+                'config that says how its data are made, what its splits are '
+                'and which metric counts, as those in configs/experiments'
+            )
+
+
 def main() -> None:
     args = parse_args()
+    check_configs(args)
     results = Results(args.results)
     make_prerequisites(args.configs, args.workers)
     run_jobs(jobs_of(args, results), args.workers)

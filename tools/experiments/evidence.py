@@ -8,6 +8,7 @@ corrupted. Safe to interrupt: finished runs are kept.
 
 import argparse
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Dict, List
 
@@ -15,7 +16,7 @@ from evidence_table import evidence_tables
 from mmengine.config import Config
 from pool import Job, run_jobs
 from prerequisites import make_prerequisites, needed_files
-from results import Results, made_by
+from rows import Results, made_by
 from runs import fingerprint, load, loss_ratio, run_config, test_checkpoint
 
 TASKS = {
@@ -73,6 +74,12 @@ def config_of(task: str, method: str) -> str:
     widths = dict(student=f'{pair}_r18w8', teacher=f'{pair}_r18w32')
     name = widths.get(method, f'{method}_{pair}')
     return str(CONFIGS / pair / f'{name}_textures.py')
+
+
+@lru_cache(maxsize=None)
+def fingerprint_of(task: str, method: str) -> str:
+    """What tells whether a config has changed since a row was made."""
+    return fingerprint(load(config_of(task, method), {}, 0))
 
 
 class Evidence:
@@ -167,7 +174,7 @@ class Evidence:
         return dict(
             task=task,
             method=method,
-            fingerprint=fingerprint(load(config_of(task, method), {}, 0)),
+            fingerprint=fingerprint_of(task, method),
             seed=TUNING_SEED,
             weight=weight,
         )
@@ -176,12 +183,9 @@ class Evidence:
         student = Config.fromfile(config_of(task, self.args.methods[0]))
         checkpoint = needed_files(student.model.to_dict())[0]
         return self._measured(
-            task,
-            'teacher',
-            0,
+            dict(task=task, method='teacher', seed=0),
             None,
             test_checkpoint,
-            config=config_of(task, 'teacher'),
             checkpoint=checkpoint,
         )
 
@@ -191,28 +195,27 @@ class Evidence:
             weight = self.best_weight(task, method)
             options = weight_options(task, method, weight)
         return self._measured(
-            task,
-            method,
-            seed,
+            dict(task=task, method=method, seed=seed),
             weight,
             run_config,
-            config=config_of(task, method),
             options=options,
             seed=seed,
         )
 
-    def _measured(self, task, method, seed, weight, function, **arguments):
-        cfg = load(config_of(task, method), {}, 0)
-        key = dict(task=task, method=method, seed=seed)
-        what = dict(weight=weight, fingerprint=fingerprint(cfg))
-        if self.rows.find(**key, **what) is not None:
+    def _measured(self, key: dict, weight, function, **arguments):
+        """The job of a row on the test split, None if it is there."""
+        config = config_of(key['task'], key['method'])
+        mark = fingerprint_of(key['task'], key['method'])
+        what = dict(weight=weight, fingerprint=mark)
+        if self.rows.find(**key, **what, corrupted=False) is not None:
             return None
 
         def done(metrics: Dict[str, float]) -> None:
-            for split, value in metrics.items():
+            # the clean row last: it says that both are there
+            for split, value in reversed(metrics.items()):
                 self.rows.put(
                     dict(key, corrupted=split == 'test_corrupted'),
-                    metric='mIoU' if cfg.metric == 'mIoU' else 'AP',
+                    metric='mIoU' if key['task'] == 'seg-pspnet' else 'AP',
                     value=round(value, 3),
                     **what,
                     **self.origin,
@@ -220,8 +223,9 @@ class Evidence:
 
         return self._job(
             function,
-            f'{task} {method}, seed {seed}',
+            '{task} {method}, seed {seed}'.format(**key),
             done,
+            config=config,
             splits=SPLITS,
             **arguments,
         )

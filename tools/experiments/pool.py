@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -36,10 +37,13 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> None:
         workers (int): How many run at a time, each on one core.
 
     Raises:
-        RuntimeError: If a job fails; the rest is not started.
+        RuntimeError: If a job fails; the rest is not started. Or if this is
+            no Python 3.11 or later.
     """
     if not jobs:
         return
+    if sys.version_info < (3, 11):
+        raise RuntimeError('the experiments need Python 3.11 or later')
     here = Path(__file__).resolve()
     os.environ.update(
         OMP_NUM_THREADS='1',
@@ -58,19 +62,23 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> None:
         waiting = {
             executor.submit(job.function, **job.arguments): job for job in jobs
         }
-        for number, future in enumerate(as_completed(waiting), 1):
-            job = waiting[future]
-            try:
+        try:
+            for number, future in enumerate(as_completed(waiting), 1):
+                job = waiting.pop(future)
                 result = future.result()
-            except Exception as error:
-                for other in waiting:
-                    other.cancel()
-                raise RuntimeError(
-                    f'{job.title} failed: {error}. See console.log in '
-                    f'{job.arguments["work_dir"]}. Run this again to go on'
-                ) from error
-            job.done(result)
-            say(start, number, len(jobs), job.title, result)
+                job.done(result)
+                say(start, number, len(jobs), job.title, result)
+        except BaseException as error:
+            executor.shutdown(cancel_futures=True)
+            for future, other in waiting.items():
+                if not future.cancelled() and not future.exception():
+                    other.done(future.result())
+            if not isinstance(error, Exception):
+                raise
+            raise RuntimeError(
+                f'{job.title} failed: {error}. See console.log in '
+                f'{job.arguments["work_dir"]}. Run this again to go on'
+            ) from error
 
 
 def say(start: float, number: int, total: int, title: str, result) -> None:

@@ -44,12 +44,14 @@ def makers(configs: List[str]) -> Dict[str, str]:
     made: Dict[str, str] = {}
     for config in configs:
         for file in needed_files(Config.fromfile(config).model.to_dict()):
-            if file in made:
+            if file in made or '://' in file:
                 continue
             name = f'{Path(file).parent.name}.py'
             folder = Path(config).resolve().parent
             places = [folder / name, folder.parent / name]
             found = [str(path) for path in places if path.is_file()]
+            if not found and Path(file).exists():
+                continue
             if not found:
                 raise FileNotFoundError(
                     f'{config} needs {file}, but there is neither that file '

@@ -10,6 +10,12 @@ from typing import Dict, Sequence
 
 from mmengine.config import Config
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools'))
+import _cli  # noqa: E402, F401  this clone's package, not an installed one
+
+from mmfreekd.presets import PRESETS  # noqa: E402
+
 # what a forked process need not import again
 PRELOAD = [
     'mmfreekd.registry',  # first: it lets MMRazor import
@@ -46,8 +52,11 @@ def load(config: str, options: dict, seed: int) -> Config:
 
 
 def fingerprint(cfg: Config) -> str:
-    """A short hash of everything that a config says."""
-    return hashlib.sha256(cfg.pretty_text.encode()).hexdigest()[:12]
+    """A short hash of all that a config says, wherever its clone lies."""
+    text = cfg.pretty_text.replace(str(ROOT), '')
+    if "preset='" in text:
+        text += str(PRESETS)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def run_config(
@@ -67,7 +76,8 @@ def run_config(
         splits (list[str]): Names in the config's ``splits``, each with the
             changes that make ``val_dataloader`` and ``val_evaluator`` those
             of the split.
-        work_dir (str): Folder of the run; what it held is removed.
+        work_dir (str): Folder of the run; what an earlier one left there is
+            removed.
         keep (bool): Whether to write checkpoints and keep the folder.
             Defaults to False.
 
@@ -139,12 +149,23 @@ def loss_ratio(config: str, options: dict, seed: int, work_dir: str) -> float:
 
 
 def build_runner(cfg: Config, folder: Path, keep: bool = False):
-    """Build a runner that trains only, and let it print into its folder."""
+    """Build a runner that trains only, and let it print into its folder.
+
+    Raises:
+        FileExistsError: If the folder holds what this has not written.
+    """
     from mmengine.runner import Runner
 
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    console = open(folder / 'console.log', 'w')
+    log = folder / 'console.log'
+    if folder.exists() and any(folder.iterdir()):
+        if not log.is_file():
+            raise FileExistsError(
+                f'{folder} holds another run: move it away, or rename the '
+                'config'
+            )
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    console = open(log, 'w')
     for stream in (sys.stdout, sys.stderr):
         os.dup2(console.fileno(), stream.fileno())
     cfg = Config(dict(cfg.to_dict(), **dict.fromkeys(UNUSED)))

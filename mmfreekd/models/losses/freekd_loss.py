@@ -135,10 +135,12 @@ class FreeKDLoss(BaseModule):
             self._load_prompts()
 
     def _load_prompts(self) -> None:
-        prompts = torch.nn.ModuleList(
-            FrequencyPrompt(c, self.num_prompts, **self.layout)
-            for c in self.channels
-        )
+        # with one seed, connectors start alike, however many prompts there are
+        with torch.random.fork_rng(devices=[]):
+            prompts = torch.nn.ModuleList(
+                FrequencyPrompt(c, self.num_prompts, **self.layout)
+                for c in self.channels
+            )
         if self.prompt_ckpt is not None:
             self.prompt_meta = load_prompts(prompts, self.prompt_ckpt)
         else:

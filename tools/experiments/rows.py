@@ -49,7 +49,10 @@ def made_by() -> Dict[str, str]:
     from importlib.metadata import version
 
     commit = subprocess.run(
-        ['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True
+        ['git', '-C', Path(__file__).parent, 'describe', '--always']
+        + ['--exclude=*', '--dirty'],
+        capture_output=True,
+        text=True,
     )
     packages = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmsegmentation')
     return dict(
