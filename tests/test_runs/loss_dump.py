@@ -1,4 +1,4 @@
-"""A hook that writes the losses of every process, which the log does not."""
+"""Hooks for runs of several processes: one writes their losses, one fails."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+
+from mmfreekd.errors import UsageError
 
 
 @HOOKS.register_module()
@@ -21,3 +23,13 @@ class LossDumpHook(Hook):
                 )
                 + '\n'
             )
+
+
+@HOOKS.register_module()
+class FailingHook(Hook):
+    """One rank fails while the other waits for its gradients."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if get_rank() == 1 and batch_idx == 1:
+            (Path(runner.work_dir) / 'failed').touch()
+            raise UsageError('a number went wrong on rank 1')
