@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -240,11 +241,19 @@ def test_interruption_ends_the_children(running, monkeypatch, tmp_path):
     )
     with pytest.raises(KeyboardInterrupt):
         run_python(running, code + '; print("over")', tmp_path)
-    pid = int((tmp_path / 'pid').read_text())
-    state = subprocess.run(
-        ['ps', '-o', 'stat=', str(pid)], text=True, stdout=subprocess.PIPE
-    ).stdout.strip()
+    pid = (tmp_path / 'pid').read_text()
+    deadline = time.time() + 10  # a signal takes a moment to be heard
+    state = process_state(pid)
+    while state not in ('', 'Z') and time.time() < deadline:
+        time.sleep(0.1)
+        state = process_state(pid)
     assert state in ('', 'Z')
+
+
+def process_state(pid):
+    return subprocess.run(
+        ['ps', '-o', 'stat=', pid], text=True, stdout=subprocess.PIPE
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import os
 from pathlib import Path
 from typing import List
 
+from experiment_runs import fingerprint, load, run_config
 from mmengine.config import DictAction
 from pool import Job, run_jobs
 from prerequisites import make_prerequisites
 from rows import Results, made_by
-from runs import fingerprint, load, run_config
 from tables import by_seed, markdown, mean_and_error, number, paired_difference
 
 NEEDED = {'make_data', 'metric', 'splits'}

@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import Dict, List
 
 from evidence_table import evidence_tables
+from experiment_runs import (
+    fingerprint,
+    load,
+    loss_ratio,
+    run_config,
+    test_checkpoint,
+)
 from mmengine.config import Config
 from pool import Job, run_jobs
 from prerequisites import make_prerequisites, needed_files
 from rows import Results, made_by
-from runs import fingerprint, load, loss_ratio, run_config, test_checkpoint
 
 TASKS = {
     'det-reppoints': 'reppoints',

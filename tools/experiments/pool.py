@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-import runs
+import experiment_runs
 
 
 @dataclass
 class Job:
-    """A function of :mod:`runs` and what is to be done with its result.
+    """A function of :mod:`experiment_runs`, and what its result is for.
 
     Attributes:
         title (str): What it is, for the progress.
@@ -54,7 +54,7 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> None:
         PYTHONWARNINGS='ignore',
     )
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(runs.PRELOAD)
+    context.set_forkserver_preload(experiment_runs.PRELOAD)
     start = time.time()
     with ProcessPoolExecutor(
         workers, mp_context=context, max_tasks_per_child=1

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Dict, List
 
+from experiment_runs import run_config
 from mmengine.config import Config
 from pool import Job, run_jobs
-from runs import run_config
 
 TOOLS = Path(__file__).resolve().parents[1]
 FILES = ('teacher_ckpt', 'prompt_ckpt')

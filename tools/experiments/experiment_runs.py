@@ -27,7 +27,7 @@ PRELOAD = [
     'mmseg.datasets',
     'mmseg.evaluation',
     'mmseg.models',
-    'runs',
+    'experiment_runs',
 ]
 UNUSED = ('val_cfg', 'val_dataloader', 'val_evaluator', 'test_cfg')
 UNUSED += ('test_dataloader', 'test_evaluator')
