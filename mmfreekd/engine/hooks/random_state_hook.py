@@ -36,6 +36,8 @@ class RandomStateHook(Hook):
     def before_train(self, runner) -> None:
         """Make up for a validation that a kill prevented."""
         if self._resumed is not None and validation_is_due(runner):
+            if get_world_size() == 1:
+                set_random_states(self._resumed)
             runner.val_loop.run()
 
     def before_val(self, runner) -> None:
