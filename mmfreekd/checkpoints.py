@@ -39,9 +39,11 @@ def read_checkpoint(path: str, what: str) -> dict:
             'checkpoint'
         )
     except OSError as error:
+    except CheckpointError as error:  # of a download
+        raise CheckpointError(f'{what}: {error}, or {_point_at(what)}')
         raise CheckpointError(
-            f'{what}: {path!r} cannot be read or downloaded ({error}). Fetch '
-            'the file by hand and give its path'
+            f'{what}: {path!r} cannot be read ({error}). Mend that, or '
+            f'{_point_at(what)}'
         )
     except (
         pickle.UnpicklingError,
@@ -99,6 +101,13 @@ def load_strictly(model: nn.Module, path: str, what: str) -> None:
         k.removeprefix('module.'): v
         for k, v in weights.items()
         if isinstance(v, torch.Tensor)
+def _point_at(what: str) -> str:
+    """How to say where a file is that was fetched by hand."""
+    if what in ('teacher_ckpt', 'student_ckpt'):
+        return f'point at the file: --cfg-options model.{what}=FILE'
+    return 'give the path of a file instead'
+
+
     }
     own = model.state_dict()
     reshaped = [

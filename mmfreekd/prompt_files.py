@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .checkpoints import read_checkpoint, save_whole
 from .errors import CheckpointError
+from .stage_1 import stage_1_command
 from .version import __version__
 
 # what the official release calls its prompts, by pyramid level
@@ -154,15 +155,13 @@ def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
         dict: The file's ``meta``, or that of :func:`from_official`.
 
     Raises:
-        CheckpointError: If there is no such file, it holds no prompts, or
-            their layout is another.
+        CheckpointError: If there is no such file, it holds no prompts, their
+            layout is another, or they are not finite.
     """
     if '://' not in str(path) and not Path(path).expanduser().is_file():
         raise CheckpointError(
             f'prompt_ckpt: there is no file {str(path)!r}. Stage 1 writes it: '
-            'python tools/train.py PROMPT_CONFIG, with the config of this '
-            'teacher under configs/freekd/prompt or configs/demo (prompts.pth '
-            'in its work_dir)'
+            f'{stage_1_command(path)}'
         )
     checkpoint = read_checkpoint(path, 'prompt_ckpt')
     checkpoint = from_official(checkpoint, path) or checkpoint
@@ -184,6 +183,15 @@ def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
         raise CheckpointError(
             f'prompt_ckpt: the prompts in {str(path)!r} are not what its '
             f'meta says ({error}). Run stage 1 again'
+        )
+    failed = [
+        k for k, v in prompts.state_dict().items() if not v.isfinite().all()
+    ]
+    if failed:
+        raise CheckpointError(
+            f'prompt_ckpt: {", ".join(failed)} in {str(path)!r} are not '
+            'finite: their tuning has failed. Run stage 1 again, with a '
+            'smaller optim_wrapper.optimizer.lr'
         )
     return meta
 

@@ -86,10 +86,54 @@ def test_a_name_without_a_checksum_is_said_to_have_none(zoo, said):
     assert 'its name carries none' in said[0]
 
 
-def test_an_address_without_a_file_is_named(zoo):
+@pytest.mark.parametrize(
+    'what, option',
+    [
+        ('teacher_ckpt', '--cfg-options model.teacher_ckpt=FILE'),
+        ('load_from', 'give the path of a file instead'),
+    ],
+)
+def test_an_address_without_a_file_says_what_to_fetch(
+    zoo, tmp_path, what, option
+):
     url, _ = zoo()
-    with pytest.raises(CheckpointError, match='cannot be read or downloaded'):
-        read_checkpoint(url.replace('net', 'nowhere'), 'teacher_ckpt')
+    url = url.replace('net', 'nowhere')
+    with pytest.raises(CheckpointError) as error:
+        read_checkpoint(url, what)
+    name = url.split('/')[-1]
+    folder = tmp_path / 'cache/hub/checkpoints'
+    said = str(error.value)
+    assert said.startswith(f'{what}: {url} cannot be downloaded (HTTP Error')
+    assert f'Fetch {name} by hand and put it into {folder}' in said
+    assert said.endswith(option)
+
+
+@pytest.mark.parametrize(
+    'url', ['http://127.0.0.1:9/net.pth', 'https://nowhere.invalid/net.pth']
+)
+def test_a_host_that_cannot_be_reached(monkeypatch, tmp_path, url):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    with pytest.raises(
+        CheckpointError,
+        match='teacher_ckpt: http.*cannot be downloaded.*Fetch net.pth by '
+        'hand .*--cfg-options model.teacher_ckpt=FILE',
+    ):
+        read_checkpoint(url, 'teacher_ckpt')
+
+
+def test_a_download_that_breaks_off_leaves_nothing(zoo, monkeypatch, tmp_path):
+    url, _ = zoo()
+
+    def half(handler):
+        handler.send_response(200)
+        handler.send_header('Content-Length', '1000')
+        handler.end_headers()
+        handler.wfile.write(b'x' * 10)
+
+    monkeypatch.setattr(Quiet, 'do_GET', half)
+    with pytest.raises(CheckpointError, match='cannot be downloaded|SHA-256'):
+        read_checkpoint(url, 'teacher_ckpt')
+    assert not [p for p in (tmp_path / 'cache').rglob('*') if p.is_file()]
 
 
 def test_a_download_is_not_trusted(zoo):

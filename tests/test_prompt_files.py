@@ -10,8 +10,8 @@ from torch.testing import assert_close
 
 from mmfreekd import __version__
 from mmfreekd.errors import CheckpointError
-from mmfreekd.models import FreeKDLoss
-from mmfreekd.prompt_files import from_official
+from mmfreekd.models import FreeKDLoss, FrequencyPrompt
+from mmfreekd.prompt_files import from_official, save_prompts
 
 NUM_PROMPTS = 3
 CHANNELS = 4
@@ -308,5 +308,20 @@ def test_objects_that_are_not_loaded_are_named(path):
         CheckpointError,
         match='(?s)prompt_ckpt: .*official.pth.*cannot be read.*holds objects '
         'that are not loaded.*argparse.Namespace',
+    ):
+        load(path)
+
+
+@pytest.mark.parametrize('number', [math.nan, math.inf])
+def test_prompts_whose_tuning_failed_are_refused(path, number):
+    prompts = torch.nn.ModuleList(
+        FrequencyPrompt(CHANNELS, NUM_PROMPTS, band_layout='level')
+        for _ in SIZES
+    )
+    prompts[1].prompts.data[0, 0, 0] = number
+    save_prompts(prompts, path)
+    with pytest.raises(
+        CheckpointError,
+        match='prompt_ckpt: 1.prompts in .* not finite.*Run stage 1 again',
     ):
         load(path)

@@ -10,8 +10,11 @@ import yaml
 from mmengine.config import Config
 from test_configs import CONFIGS, FREEKD, STAGE_1, STAGE_2, name
 
+from mmfreekd.errors import CheckpointError
 from mmfreekd.presets import preset_with
+from mmfreekd.registry import MODELS
 
+TRAIN = CONFIGS.parent / 'tools' / 'train.py'
 PACKAGES = dict(mmdet='mmdet', mmseg='mmsegmentation')
 
 
@@ -85,6 +88,20 @@ def test_the_prompts_of_stage_2_come_from_a_stage_1(path):
     assert prompts.get('num_levels') == loss.get('num_levels')
     assert prompts.preset == loss.preset
     preset_with(loss.preset)
+
+
+@pytest.mark.parametrize('path', STAGE_2, ids=name)
+def test_prompts_that_are_missing_name_their_stage_1(
+    path, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    loss = config(path).model.distiller.distill_losses.loss_freekd
+    with pytest.raises(CheckpointError, match='Stage 1 writes it') as error:
+        MODELS.build(loss)
+    python, tool, stage_1 = str(error.value).split('writes it: ')[1].split()
+    assert python == 'python' and Path(tool).samefile(TRAIN)
+    assert Path(stage_1).stem == Path(loss.prompt_ckpt).parent.name
+    assert Path(stage_1).resolve() in STAGE_1
 
 
 @pytest.mark.parametrize('path', STAGE_1, ids=name)

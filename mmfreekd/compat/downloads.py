@@ -7,6 +7,7 @@ and torchvision end in the first digits of the file's SHA-256.
 import hashlib
 import os
 import re
+from http.client import HTTPException
 from urllib.parse import urlparse
 
 from ..errors import CheckpointError
@@ -33,16 +34,24 @@ def load_url(url, model_dir=None, map_location=None, progress=True):
         dict: What the file holds.
 
     Raises:
-        CheckpointError: If it is not the file that its name speaks of.
+        CheckpointError: If it cannot be had, or is not the file that its name
+            speaks of.
     """
     import torch
     from mmengine.logging import print_log
 
     folder = model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')
-    os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, os.path.basename(urlparse(url).path))
+    name = os.path.basename(urlparse(url).path)
+    path = os.path.join(folder, name)
     if not os.path.isfile(path):
-        torch.hub.download_url_to_file(url, path, progress=progress)
+        try:
+            os.makedirs(folder, exist_ok=True)
+            torch.hub.download_url_to_file(url, path, progress=progress)
+        except (OSError, HTTPException, RuntimeError) as error:
+            raise CheckpointError(
+                f'{url} cannot be downloaded ({error}). Fetch {name} by hand '
+                f'and put it into {folder}'
+            ) from error
     digest = sha256(path)
     size = os.path.getsize(path)
     expected = CHECKSUM.search(path)
@@ -51,7 +60,7 @@ def load_url(url, model_dir=None, map_location=None, progress=True):
         raise CheckpointError(
             f'{url}: expected a file whose SHA-256 begins with {expected[1]}, '
             f'as its name says, got {digest} ({size:,} bytes). It was '
-            'removed: try again, or fetch it by hand and give its path'
+            'removed: try again'
         )
     verdict = 'as its name says' if expected else 'its name carries none'
     print_log(

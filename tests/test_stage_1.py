@@ -1,0 +1,45 @@
+"""Which command makes prompts, in a clone, installed and without a config."""
+
+import pytest
+
+import mmfreekd.stage_1
+from mmfreekd.stage_1 import stage_1_command
+
+NAME = 'prompt_gfl_r101_coco'
+WANTED = f'work_dirs/{NAME}/prompts.pth'
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """An installed package: configs inside, no clone around it."""
+    configs = tmp_path / 'mmfreekd/.mim/configs/freekd/prompt'
+    configs.mkdir(parents=True)
+    (configs / f'{NAME}.py').touch()
+    monkeypatch.setattr(mmfreekd.stage_1, 'CLONE', tmp_path)
+    monkeypatch.setattr(mmfreekd.stage_1, 'PACKAGE', tmp_path / 'mmfreekd')
+
+
+def test_in_a_clone_it_runs_as_it_is_printed(monkeypatch):
+    monkeypatch.chdir(mmfreekd.stage_1.CLONE)
+    assert stage_1_command(WANTED) == (
+        f'python tools/train.py configs/freekd/prompt/{NAME}.py'
+    )
+
+
+def test_of_an_installed_package_mim_finds_the_config(installed):
+    assert stage_1_command(WANTED) == f'mim train mmfreekd {NAME}.py'
+
+
+@pytest.mark.parametrize(
+    'path', [None, 'prompts.pth', '/nowhere/[a]*/x.pth', 'mine/prompts.pth']
+)
+def test_without_a_config_of_that_name_it_says_where_to_look(path):
+    assert 'PROMPT_CONFIG, with the config of this teacher' in (
+        stage_1_command(path)
+    )
+
+
+def test_the_template_is_not_what_makes_them():
+    assert 'PROMPT_CONFIG' in stage_1_command(
+        'work_dirs/prompt_my_coco/prompts.pth'
+    )
