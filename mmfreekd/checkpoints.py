@@ -3,13 +3,14 @@
 import os
 import pickle
 import zipfile
-from typing import Dict, List
+from typing import Dict
 
 import torch
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from .errors import CheckpointError
+from .fitting import COUNTER, fitting, listing, nothing_of, unfit_numbers
 from .version import __version__
 from .whole_files import open_whole
 
@@ -38,9 +39,9 @@ def read_checkpoint(path: str, what: str) -> dict:
             f'{os.getcwd()}). Train it first, or give the path of an existing '
             'checkpoint'
         )
-    except OSError as error:
     except CheckpointError as error:  # of a download
         raise CheckpointError(f'{what}: {error}, or {_point_at(what)}')
+    except OSError as error:
         raise CheckpointError(
             f'{what}: {path!r} cannot be read ({error}). Mend that, or '
             f'{_point_at(what)}'
@@ -64,6 +65,24 @@ def read_checkpoint(path: str, what: str) -> dict:
     return checkpoint
 
 
+def read_weights(path: str, what: str) -> Dict[str, torch.Tensor]:
+    """The weights in a checkpoint by their names, see :func:`read_checkpoint`.
+
+    Args:
+        path (str): The checkpoint.
+        what (str): What it is, for messages.
+
+    Returns:
+        dict[str, Tensor]: The weights, on the CPU.
+    """
+    checkpoint = read_checkpoint(path, what)
+    return {
+        name.removeprefix('module.'): value
+        for name, value in checkpoint.get('state_dict', checkpoint).items()
+        if isinstance(value, torch.Tensor)
+    }
+
+
 def check_sums(path: str) -> None:
     """Compare a file with the checksums in it, which ``torch.load`` ignores.
 
@@ -82,6 +101,13 @@ def check_sums(path: str) -> None:
         raise zipfile.BadZipFile(f'bad checksum of its part {changed!r}')
 
 
+def _point_at(what: str) -> str:
+    """How to say where a file is that was fetched by hand."""
+    if what in ('teacher_ckpt', 'student_ckpt'):
+        return f'point at the file: --cfg-options model.{what}=FILE'
+    return 'give the path of a file instead'
+
+
 def load_strictly(model: nn.Module, path: str, what: str) -> None:
     """Load weights into a model, all of them and nothing else.
 
@@ -95,34 +121,20 @@ def load_strictly(model: nn.Module, path: str, what: str) -> None:
             a weight is not finite; lists what is missing, what is left over,
             what has another shape and what holds no proper numbers.
     """
-    checkpoint = read_checkpoint(path, what)
-    weights = checkpoint.get('state_dict', checkpoint)
-    weights = {
-        k.removeprefix('module.'): v
-        for k, v in weights.items()
-        if isinstance(v, torch.Tensor)
-def _point_at(what: str) -> str:
-    """How to say where a file is that was fetched by hand."""
-    if what in ('teacher_ckpt', 'student_ckpt'):
-        return f'point at the file: --cfg-options model.{what}=FILE'
-    return 'give the path of a file instead'
-
-
-    }
+    weights = read_weights(path, what)
     own = model.state_dict()
     reshaped = [
         f'{k} is {tuple(v.shape)}, expected {tuple(own[k].shape)}'
         for k, v in weights.items()
         if k in own and v.shape != own[k].shape
     ]
-    unfit = _unfit(own, weights)
+    unfit = unfit_numbers(own, weights)
     if not reshaped and not unfit:
         missing, left_over = model.load_state_dict(weights, strict=False)
     else:
         missing = [k for k in own if k not in weights]
         left_over = [k for k in weights if k not in own]
-    # a counter that batch norms of old checkpoints do not have
-    missing = [k for k in missing if not k.endswith('num_batches_tracked')]
+    missing = [k for k in missing if not k.endswith(COUNTER)]
     if missing or left_over or reshaped or unfit:
         raise CheckpointError(
             '\n'.join(
@@ -139,28 +151,23 @@ def _point_at(what: str) -> str:
         )
 
 
-def _unfit(own: Dict, weights: Dict) -> List[str]:
-    """What of the weights holds numbers that a model cannot compute with."""
-    said = []
-    for name, value in weights.items():
-        kind = own.get(name, value).dtype
-        if value.is_floating_point() != kind.is_floating_point:
-            said.append(f'{name} is {value.dtype}, expected {kind}')
-        elif not value.isfinite().all():
-            said.append(f'{name} is not finite')
-    return said
+def refuse_foreign(module: nn.Module) -> None:
+    """Let a model refuse checkpoints that hold nothing of it.
 
+    mmengine loads what fits, and trains or evaluates random weights where
+    nothing does.
 
-def listing(title: str, items: List[str], most: int = 10) -> List[str]:
-    """Lines of a message: a title and the first of some items, or none."""
-    if not items:
-        return []
-    more = [f'    ... and {len(items) - most} more'] * (len(items) > most)
-    return [
-        f'  {title} ({len(items)}):',
-        *(f'    {item}' for item in items[:most]),
-        *more,
-    ]
+    Args:
+        module (nn.Module): The model.
+    """
+
+    def compare(module, state_dict, prefix, *args):
+        if not fitting(module.state_dict(prefix=prefix), state_dict):
+            raise CheckpointError(
+                nothing_of(type(module).__name__, state_dict)
+            )
+
+    module._register_load_state_dict_pre_hook(compare, with_module=True)
 
 
 def leave_out(module: nn.Module, part: str) -> None:
@@ -181,11 +188,9 @@ def leave_out(module: nn.Module, part: str) -> None:
             del state_dict[key]
 
     def keep_own(module, state_dict, prefix, *args):
-        if not set(module.state_dict(prefix=prefix)) & set(state_dict):
+        if not fitting(module.state_dict(prefix=prefix), state_dict):
             raise CheckpointError(
-                f'the checkpoint holds nothing of this {type(module).__name__}'
-                '. A teacher or an exported student is loaded with its own '
-                'config'
+                nothing_of(type(module).__name__, state_dict)
             )
         own = getattr(module, part).state_dict(prefix=f'{prefix}{part}.')
         state_dict.update(own)

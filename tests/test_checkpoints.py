@@ -4,6 +4,7 @@ import pickle
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 from torch.testing import assert_close
 
@@ -13,6 +14,7 @@ from mmfreekd.checkpoints import (
     leave_out,
     load_strictly,
     read_checkpoint,
+    refuse_foreign,
     save_whole,
 )
 from mmfreekd.errors import CheckpointError
@@ -310,6 +312,25 @@ def test_a_file_is_written_whole_or_not_at_all(path, tmp_path):
     with pytest.raises((pickle.PicklingError, AttributeError)):
         save_whole(dict(weight=lambda: None), path)
     assert_close(torch.load(path)['weight'], torch.ones(1))
+
+
+@pytest.mark.parametrize(
+    'weights, message',
+    [
+        ({'neck.weight': torch.ones(1)}, 'belong together.*neck.weight'),
+        ({'architecture.0.bias': torch.ones(1)}, 'one of a distillation'),
+        ({'0.weight': torch.ones(9, 9)}, 'belong together'),
+        ({'1.num_batches_tracked': torch.tensor(1)}, 'belong together'),
+        ({}, 'no weights'),
+    ],
+)
+def test_a_checkpoint_that_holds_nothing_of_a_model(weights, message):
+    model = small_model()
+    refuse_foreign(model)
+    with pytest.raises(CheckpointError, match=f'this Sequential.*{message}'):
+        load_state_dict(model, weights)
+    load_state_dict(model, {'0.bias': torch.full((3,), 7.0)})
+    assert_close(model[0].bias.detach(), torch.full((3,), 7.0))
 
 
 @pytest.fixture

@@ -93,15 +93,25 @@ def need_checkpoint(path: str) -> str:
 def build_runner(cfg):
     """Build the runner, on CPU processes as well as on GPUs.
 
+    Its model refuses a checkpoint that holds nothing of it.
+
     Returns:
         mmengine.runner.Runner: The runner, or what ``runner_type`` names.
     """
+    from mmengine.model import is_model_wrapper
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
+    from mmfreekd.checkpoints import refuse_foreign
+
     if cfg.launcher != 'none':
         use_cpu_processes(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = (
+        RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    )
+    model = runner.model
+    refuse_foreign(model.module if is_model_wrapper(model) else model)
+    return runner
 
 
 def use_cpu_processes(cfg) -> None:

@@ -15,6 +15,7 @@ from ..checkpoints import check_sums, read_checkpoint
 from ..errors import UsageError
 from ..explain import explain
 from ..models.algorithms import FreeKDDistill, FrequencyPromptTuning
+from ..models.inheritance import start_from
 from ..models.sources import find_source
 from ..models.zoo import build_model, load_teacher, refuse_random_teacher
 from ..registry import MODELS
@@ -96,6 +97,9 @@ def _examine_parts(cfg: dict, report: Report) -> None:
     if 'architecture' in cfg:
         with report.attempt('model.architecture'):
             student = build_model(cfg.architecture, 'architecture')
+    if student is not None and cfg.get('student_ckpt'):
+        with report.attempt('model.student_ckpt'):
+            start_from(student, cfg.student_ckpt)
     tuning = str(cfg.get('type', '')).endswith('FrequencyPromptTuning')
     if tuning:
         student, teacher = None, student

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from tiny_models import snapshot
 from torch.testing import assert_close
 
-from mmfreekd.errors import UsageError
+from mmfreekd.errors import CheckpointError, UsageError
 from mmfreekd.models import inheritance
 from mmfreekd.models.zoo import build_model
 
@@ -188,3 +188,72 @@ def test_a_checkpoint_wins_over_it(tmp_path, build, det_pair, resume):
     exact(model.student.neck, first.student.neck)
     weight = model.student.neck.get_parameter(WEIGHT)
     assert not torch.equal(weight, model.teacher.neck.get_parameter(WEIGHT))
+
+
+def test_a_student_starts_from_a_plain_checkpoint(sisters, said, tmp_path):
+    student, given = sisters
+    weights = given.state_dict()
+    del weights['neck.lateral_convs.0.conv.weight']
+    weights['bbox_head.retina_cls.weight'] = torch.ones(1)
+    weights['mask_head.weight'] = torch.ones(1)
+    path = str(tmp_path / 'student.pth')
+    torch.save(dict(state_dict=weights), path)
+    before = copy.deepcopy(student.state_dict())
+    inheritance.start_from(student, path)
+    after, total = student.state_dict(), len(before)
+    kept = [n for n in after if torch.equal(after[n], before[n])]
+    counters = [n for n in kept if n.endswith('num_batches_tracked')]
+    assert {*kept} - {*counters} == {
+        'neck.lateral_convs.0.conv.weight',
+        'bbox_head.retina_cls.weight',
+    }
+    for name in {*after} - {*kept}:
+        assert torch.equal(after[name], weights[name])
+    (report,) = said
+    assert f'{total - 2} of {total} tensors of the student' in report
+    assert (
+        'bbox_head.retina_cls.weight is (2, 8, 3, 3), of the file (1'
+        in (report.split('of another shape (1)')[1])
+    )
+    assert 'mask_head.weight' in report.split('the student has none')[1]
+
+
+@pytest.mark.parametrize(
+    'weights, message',
+    [
+        ({'a.weight': torch.ones(1)}, r'holds nothing of .*a\.weight'),
+        ({'architecture.neck.x': torch.ones(1)}, r'take the student_\*.pth'),
+        (
+            {'bbox_head.retina_reg.bias': torch.full((4,), torch.nan)},
+            'retina_reg.bias is not finite',
+        ),
+    ],
+)
+def test_refuses_what_no_student_can_start_from(
+    sisters, tmp_path, weights, message
+):
+    path = str(tmp_path / 'student.pth')
+    torch.save(weights, path)
+    before = snapshot(sisters[0])
+    with pytest.raises(CheckpointError, match=f'(?s)student.pth.*{message}'):
+        inheritance.start_from(sisters[0], path)
+    assert_close(snapshot(sisters[0]), before, rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_part_that_is_inherited_wins_over_it(
+    tmp_path, det_pair, build_distill
+):
+    given = build_model(copy.deepcopy(det_pair.teacher), 'teacher')
+    path = str(tmp_path / 'student.pth')
+    torch.save(given.state_dict(), path)
+    model = build_distill(
+        det_pair,
+        architecture=copy.deepcopy(det_pair.teacher),
+        distiller=tiny_models.distiller(12, 12, 'neck', 3, num_prompts=0),
+        student_ckpt=path,
+        inherit=['neck'],
+    )
+    run(tmp_path, model, det_pair.batch)
+    exact(model.student.backbone.conv1, given.backbone.conv1)
+    exact(model.student.bbox_head, given.bbox_head)
+    exact(model.student.neck, model.teacher.neck)

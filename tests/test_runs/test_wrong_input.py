@@ -38,6 +38,16 @@ CONFIGS = dict(
         ['model.teacher_ckpt=None'],
         ['model.teacher_ckpt'],
     ),
+    student_checkpoint_of_another_model=(
+        DET,
+        [f'model.student_ckpt={TEACHER}'],
+        ['student_ckpt', 'holds nothing of this student (RepPointsDetector)'],
+    ),
+    load_from_another_model=(
+        STUDENTS['reppoints'],
+        [f'load_from={TEACHER}'],
+        ['holds nothing of this RepPointsDetector', 'belong together'],
+    ),
     no_such_teacher_config=(
         DET,
         ['model.teacher.cfg_path=nowhere.py'],

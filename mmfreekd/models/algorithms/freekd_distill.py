@@ -15,6 +15,7 @@ from ...errors import UsageError
 from ...registry import MODELS
 from ..finite import FiniteCheck
 from ..inheritance import inherit as inherit_weights
+from ..inheritance import start_from
 from ..losses import FreeKDLoss
 from ..normalization import teacher_normalization
 from ..sources import StopAfter
@@ -50,6 +51,9 @@ class FreeKDDistill(SingleTeacherDistill):
         inherit (list[str], optional): Parts of the student that start from
             the teacher's weights, wherever names and shapes are equal, such
             as ``['neck', 'bbox_head']``. Defaults to None.
+        student_ckpt (str, optional): A plain checkpoint that the student
+            starts from, before it inherits: all that fits is taken, and what
+            does not is logged. Defaults to None.
         on_nonfinite (str): What to do where a loss is not finite: ``'raise'``
             or ``'skip'`` the step, see :mod:`mmfreekd.models.finite`.
             Defaults to 'raise'.
@@ -73,6 +77,7 @@ class FreeKDDistill(SingleTeacherDistill):
         calculate_student_loss: bool = True,
         student_rois: bool = False,
         inherit: Optional[Sequence[str]] = None,
+        student_ckpt: Optional[str] = None,
         on_nonfinite: str = 'raise',
         data_preprocessor: Union[dict, nn.Module, None] = None,
         init_cfg: Optional[dict] = None,
@@ -102,6 +107,7 @@ class FreeKDDistill(SingleTeacherDistill):
         )
         sources = self.distiller.teacher_sources()
         self.inherit = inherit or ()
+        self.student_ckpt = student_ckpt
         self.student_rois = student_rois
         if student_rois:
             self._run_teacher = TeacherOnStudentRois(
@@ -117,6 +123,7 @@ class FreeKDDistill(SingleTeacherDistill):
         """Initialise the student; mmengine calls it when training starts.
 
         Raises:
+            CheckpointError: If nothing of the student's checkpoint fits.
             UsageError: If teacher or prompts have not been trained, or the
                 student cannot inherit a part.
         """
@@ -133,6 +140,8 @@ class FreeKDDistill(SingleTeacherDistill):
             if isinstance(loss, FreeKDLoss):
                 self._compare_teachers(name, loss.prompt_meta)
         super().init_weights()
+        if self.student_ckpt is not None:
+            start_from(self.student, self.student_ckpt)
         inherit_weights(self.student, self.teacher, self.inherit)
 
     def _compare_teachers(self, name: str, meta: dict) -> None:
