@@ -32,5 +32,6 @@ model = dict(
 custom_hooks = [
     dict(type='mmfreekd.RandomStateHook'),
     dict(type='mmfreekd.PlainCheckpointHook'),
-    dict(type='mmfreekd.StudentCheckpointHook')
+    dict(type='mmfreekd.StudentCheckpointHook'),
+    dict(type='mmfreekd.FrequencyLogHook')
 ]

@@ -20,5 +20,6 @@ param_scheduler = [
 custom_hooks = [
     dict(type='mmfreekd.RandomStateHook'),
     dict(type='mmfreekd.PlainCheckpointHook'),
-    dict(type='mmfreekd.PromptCheckpointHook')
+    dict(type='mmfreekd.PromptCheckpointHook'),
+    dict(type='mmfreekd.FrequencyLogHook')
 ]

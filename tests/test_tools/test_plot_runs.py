@@ -47,6 +47,16 @@ def test_losses_come_first_and_rates_are_left_out(tool):
         tool.choose_keys(runs, ['AP'])
 
 
+def test_single_bands_are_drawn_where_they_are_asked_for(tool):
+    bands = [f'loss_freekd/pyramid0/level{i}' for i in (1, 2)]
+    runs = [dict.fromkeys(['coco/bbox_mAP', *bands], {})]
+    assert tool.choose_keys(runs) == ['coco/bbox_mAP']
+    pattern = 'loss_freekd/pyramid0/*'
+    assert tool.choose_keys(runs, [bands[1], pattern]) == bands[::-1]
+    with pytest.raises(UsageError, match='pyramid1'):
+        tool.choose_keys(runs, ['loss_freekd/pyramid1/*'])
+
+
 def test_a_panel_for_each_key_and_a_line_for_each_run(tool):
     runs = dict(
         alone=dict(loss={1: 3.0, 2: 1.0}),

@@ -5,6 +5,7 @@ was resumed has several of these, of which the later ones count.
 """
 
 import argparse
+import fnmatch
 import json
 import sys
 from pathlib import Path
@@ -27,7 +28,9 @@ def parse_args(args=None) -> argparse.Namespace:
         '--keys',
         nargs='+',
         metavar='KEY',
-        help='what to draw. Defaults to all losses and metrics',
+        help='what to draw; * stands for anything, as in '
+        '"loss_freekd/pyramid0/*". Defaults to all losses and metrics but '
+        'those of single bands',
     )
     parser.add_argument(
         '--names',
@@ -75,8 +78,8 @@ def choose_keys(runs: List[Curves], wanted: List[str] = None) -> List[str]:
 
     Args:
         runs (list[dict]): The curves of each run.
-        wanted (list[str], optional): The keys. None: losses first, learning
-            rates left out. Defaults to None.
+        wanted (list[str], optional): Patterns of keys. None: losses first,
+            learning rates and single bands left out. Defaults to None.
 
     Returns:
         list[str]: The keys.
@@ -85,14 +88,21 @@ def choose_keys(runs: List[Curves], wanted: List[str] = None) -> List[str]:
         UsageError: If no run has such a key.
     """
     known = sorted({key for curves in runs for key in curves})
-    for key in wanted or ():
-        if key not in known:
+    chosen: Dict[str, None] = {}
+    for pattern in wanted or ():
+        found = fnmatch.filter(known, pattern)
+        if not found:
             raise UsageError(
-                f'--keys must be among {", ".join(known)}, got {key!r}'
+                f'--keys must be among {", ".join(known)}, got {pattern!r}'
             )
+        chosen.update(dict.fromkeys(found))
     if wanted:
-        return wanted
-    drawn = [key for key in known if key.split('/')[-1] not in RATES]
+        return list(chosen)
+    drawn = [
+        key
+        for key in known
+        if key.split('/')[-1] not in RATES and '/pyramid' not in key
+    ]
     return sorted(drawn, key=lambda key: ('loss' not in key, key))
 
 

@@ -2,5 +2,6 @@
 custom_hooks = [
     dict(type='mmfreekd.RandomStateHook'),
     dict(type='mmfreekd.PlainCheckpointHook'),
-    dict(type='mmfreekd.StudentCheckpointHook')
+    dict(type='mmfreekd.StudentCheckpointHook'),
+    dict(type='mmfreekd.FrequencyLogHook')
 ]

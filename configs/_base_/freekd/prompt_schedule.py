@@ -14,7 +14,8 @@ param_scheduler = [
 custom_hooks = [
     dict(type='mmfreekd.RandomStateHook'),
     dict(type='mmfreekd.PlainCheckpointHook'),
-    dict(type='mmfreekd.PromptCheckpointHook')
+    dict(type='mmfreekd.PromptCheckpointHook'),
+    dict(type='mmfreekd.FrequencyLogHook')
 ]
 # 8 GPUs, 2 images each
 auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -1,3 +1,4 @@
+from .frequency_log_hook import FrequencyLogHook
 from .frequency_visualization_hook import FrequencyVisualizationHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .prompt_checkpoint_hook import PromptCheckpointHook
@@ -6,6 +7,7 @@ from .student_checkpoint_hook import StudentCheckpointHook
 from .teacher_metric_hook import TeacherMetricHook
 
 __all__ = [
+    'FrequencyLogHook',
     'FrequencyVisualizationHook',
     'PlainCheckpointHook',
     'PromptCheckpointHook',

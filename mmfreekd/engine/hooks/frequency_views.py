@@ -13,7 +13,6 @@ from ...frequency import band_names, frequency_masks, wavedec2
 from ...models.algorithms import FreeKDDistill, FrequencyPromptTuning
 from ...models.losses import FreeKDLoss
 from ...models.pyramid import pyramid_levels
-from ...models.sources import find_source
 
 
 @dataclass
@@ -72,17 +71,18 @@ def frequency_views(model: BaseModel, data: dict) -> List[FrequencyView]:
 def _views_of_prompts(
     model: FrequencyPromptTuning, batch: Dict
 ) -> List[FrequencyView]:
-    found: List = []
-    handle = find_source(
-        model.teacher, model.source, 'teacher'
-    ).register_forward_hook(
-        lambda module, inputs, output: found.append(output), prepend=True
-    )
+    levels: List[Tensor] = []
+    handles = [
+        prompt.register_forward_pre_hook(
+            lambda module, inputs: levels.append(inputs[0])
+        )
+        for prompt in model.prompts
+    ]
     try:
         model.teacher(**batch, mode='tensor')
     finally:
-        handle.remove()
-    levels = pyramid_levels(found[0], len(model.prompts), model.source)
+        for handle in handles:
+            handle.remove()
     return [
         view(
             f'{model.source}_level{i}',
