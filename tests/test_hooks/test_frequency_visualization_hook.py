@@ -11,7 +11,11 @@ from mmengine.visualization import Visualizer
 
 from mmfreekd.engine.hooks import FrequencyVisualizationHook
 from mmfreekd.engine.hooks.frequency_pictures import draw
-from mmfreekd.engine.hooks.frequency_views import band_energy, frequency_views
+from mmfreekd.engine.hooks.frequency_views import (
+    band_energy,
+    frequency_views,
+    view,
+)
 from mmfreekd.errors import UsageError
 from mmfreekd.registry import MODELS
 
@@ -65,17 +69,15 @@ def test_masks_and_energies_of_stage_1():
     with torch.no_grad():
         model.prompts[0].prompts[0, 1] = 100.0
     views = frequency_views(model, data)
-    assert [view.name for view in views] == [
-        f'neck_level{i}' for i in range(3)
-    ]
-    view = views[0]
-    assert len(view.bands) == len(view.energy) == len(view.masks) == 10
-    assert view.difference is None
-    for mask, energy in zip(view.masks, view.energy):
+    assert [v.name for v in views] == [f'neck_level{i}' for i in range(3)]
+    seen = views[0]
+    assert len(seen.bands) == len(seen.energy) == len(seen.masks) == 10
+    assert seen.difference is None
+    for mask, energy in zip(seen.masks, seen.energy):
         assert mask.shape == (2, *energy.shape)
     # a strong prompt decides, an untrained one does not
-    assert (view.masks[0][0] - 0.5).abs().max() < 0.1
-    assert (view.masks[0][1] - 0.5).abs().mean() > 0.4
+    assert (seen.masks[0][0] - 0.5).abs().max() < 0.1
+    assert (seen.masks[0][1] - 0.5).abs().mean() > 0.4
 
 
 def test_the_feature_is_the_one_before_the_prompts():
@@ -97,6 +99,15 @@ def test_energies_add_up_to_that_of_the_feature():
         torch.testing.assert_close(total, feature.square().mean(1).sum())
 
 
+def test_the_feature_is_shown_by_its_strength():
+    feature = torch.zeros(1, 2, 4, 4)
+    feature[0, :, 1, 2] = torch.tensor([3.0, 4.0])
+    layout = dict(levels=1, band_layout='subband', wavelet='haar')
+    shown = view('a', feature, None, layout).feature
+    assert shown.shape == (4, 4) and shown.sum() == shown[1, 2]
+    torch.testing.assert_close(shown[1, 2], torch.tensor(12.5).sqrt())
+
+
 def test_stage_2_shows_what_the_student_lacks():
     model, (data, _) = stage_2(), dataset()
     views = frequency_views(model, data)
@@ -111,9 +122,9 @@ def test_stage_2_shows_what_the_student_lacks():
 
 
 def test_without_prompts_there_are_energies_alone():
-    view = frequency_views(stage_2(num_prompts=0), dataset()[0])[0]
-    assert not view.masks and len(view.energy) == 10
-    assert draw(np.zeros((4, 4, 3), np.uint8), view, 'a').ndim == 3
+    seen = frequency_views(stage_2(num_prompts=0), dataset()[0])[0]
+    assert not seen.masks and len(seen.energy) == 10
+    assert draw(np.zeros((4, 4, 3), np.uint8), seen, 'a').ndim == 3
 
 
 @pytest.mark.parametrize('stage', [stage_1, stage_2])

@@ -21,6 +21,8 @@ class FrequencyView:
 
     Attributes:
         name (str): Which loss or layer, and which pyramid level.
+        feature (Tensor): The root of the mean square over the channels of
+            the teacher's feature, ``(H, W)``.
         bands (list[str]): Names of the B bands.
         energy (list[Tensor]): Of each band, the mean square over the
             channels of the teacher's feature, ``(h_b, w_b)``.
@@ -31,6 +33,7 @@ class FrequencyView:
     """
 
     name: str
+    feature: Tensor
     bands: List[str]
     energy: List[Tensor]
     masks: List[Tensor]
@@ -160,6 +163,7 @@ def view(
         ]
     return FrequencyView(
         name,
+        feature.float().square().mean(1)[0].sqrt().cpu(),
         band_names(layout['levels'], layout['band_layout']),
         band_energy(feature, **layout),
         masks,
