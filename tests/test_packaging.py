@@ -151,8 +151,9 @@ def test_model_index_is_complete():
     assert set(imported) == found
     for name in imported:
         models = yaml.safe_load((ROOT / name).read_text())['Models']
+        assert models
         for model in models:
-            assert {'Name', 'Config', 'Weights'} <= set(model), model
+            assert {'Name', 'In Collection', 'Config'} <= set(model), model
             assert (ROOT / model['Config']).exists(), model['Config']
 
 

@@ -1,5 +1,6 @@
 """Configs against the zoos they name, and against each other."""
 
+import re
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 from mmengine.config import Config
+from mmengine.registry import PARAM_SCHEDULERS
 from test_configs import CONFIGS, FREEKD, STAGE_1, STAGE_2, name
 
 from mmfreekd.errors import CheckpointError
@@ -125,19 +127,117 @@ def test_nothing_of_mmcv_1_is_left(path):
     }
 
 
-@pytest.mark.parametrize('folder', ['mmdet', 'mmseg'])
-def test_the_metafile_lists_every_pair_as_the_zoo_does(folder):
-    root = CONFIGS / 'freekd' / folder
-    metafile = yaml.safe_load((root / 'metafile.yml').read_text())
-    pairs = {
-        Path(pair['Config']).name: pair
-        for pair in metafile['Models'] + metafile['Pairs']
+@pytest.mark.parametrize('path', FREEKD, ids=name)
+def test_every_setting_of_the_optimiser_is_one_that_mmengine_reads(path):
+    """``grad_clip`` and the like would pass unread."""
+    cfg = config(path)
+    wrapper = cfg.optim_wrapper
+    assert wrapper.keys() <= {
+        'type',
+        'optimizer',
+        'clip_grad',
+        'paramwise_cfg',
+        'accumulative_counts',
+        '_scope_',
     }
-    paths = {path.name: path for path in STAGE_2 if path.parent == root}
-    assert pairs.keys() == paths.keys()
-    for file, path in paths.items():
-        teacher = pairs[file]['Metadata']['Teacher']
-        assert teacher['Config'] == teacher_of(config(path))
-        zoos = entry(teacher['Config'])
-        assert teacher['Weights'] == zoos['Weights']
-        assert set(teacher['Metrics'].values()) <= set(metrics(zoos))
+    clip = wrapper.get('clip_grad')
+    assert clip is None or clip.max_norm > 0
+    for scheduler in cfg.param_scheduler:
+        assert scheduler.type in PARAM_SCHEDULERS and 'policy' not in scheduler
+    assert cfg.auto_scale_lr.base_batch_size > 0
+    assert not cfg.auto_scale_lr.get('enable')
+
+
+# the authors' recipe for a pair: learning rate, clipping, weights of the
+# frequency, spatial and regression losses, what the student inherits
+RECIPES = {
+    'retinanet_r101_retinanet_r50': (0.02, 35, (1, 5, 1), None),
+    'retinanet_x101_retinanet_r50': (0.02, 35, (1, 5, 1), 'neck bbox_head'),
+    'faster-rcnn_r101_faster-rcnn_r50': (0.02, None, (0.8, 1, 1), None),
+    'cascade-mask-rcnn_x101_faster-rcnn_r50': (0.02, 35, (1, 2, 1), 'neck'),
+    'fcos_r101_fcos_r50': (0.01, 35, (5, 10, None), 'neck bbox_head'),
+}
+
+
+@pytest.mark.parametrize('pair', RECIPES)
+def test_a_pair_of_the_paper_follows_its_recipe(pair):
+    lr, clip, weights, inherit = RECIPES[pair]
+    cfg = config(CONFIGS / 'freekd/mmdet' / f'freekd_neck_{pair}_2x_coco.py')
+    assert cfg.optim_wrapper.optimizer.lr == lr
+    assert (cfg.optim_wrapper.get('clip_grad') or {}).get('max_norm') == clip
+    losses = cfg.model.distiller.distill_losses
+    found = [
+        losses[name].loss_weight if name in losses else None
+        for name in ('loss_freekd', 'loss_spatial', 'loss_regression')
+    ]
+    assert found == list(weights)
+    assert ' '.join(cfg.model.get('inherit', ())) == (inherit or '')
+    assert cfg.train_cfg.max_epochs == 24
+    assert cfg.param_scheduler[1].milestones == [16, 22]
+
+
+WHERE = 'neck|backbone|encoder|head'
+NAMES = {
+    'prompt': rf'prompt(-(official|paper|{WHERE}))?(_[a-z0-9-]+)+',
+    'mmdet': rf'freekd(-(official|paper))?_({WHERE})(_[a-z0-9-]+){{2,4}}'
+    r'_\d+[ex]_(coco|voc0712)',
+    'mmseg': rf'freekd_({WHERE})(_[a-z0-9-]+){{4}}_\d+k'
+    r'_(cityscapes|ade20k)-\d+x\d+',
+}
+
+
+@pytest.mark.parametrize('path', FREEKD, ids=name)
+def test_a_name_says_where_who_how_long_and_on_what(path):
+    assert re.fullmatch(NAMES[path.parent.name], path.stem)
+
+
+@pytest.mark.parametrize('path', FREEKD, ids=name)
+def test_the_readme_of_its_folder_links_to_a_config(path):
+    readme = (path.parent / 'README.md').read_text()
+    assert f'[{path.stem}](./{path.name})' in readme
+
+
+@cache
+def metafile(folder: str) -> dict:
+    text = (CONFIGS / 'freekd' / folder / 'metafile.yml').read_text()
+    return yaml.safe_load(text)
+
+
+@pytest.mark.parametrize('folder', ['mmdet', 'mmseg'])
+def test_the_metafile_lists_every_pair(folder):
+    listed = [model['Name'] for model in metafile(folder)['Models']]
+    paths = [p for p in STAGE_2 if p.parent.name == folder]
+    assert sorted(listed) == sorted(path.stem for path in paths)
+    (collection,) = metafile(folder)['Collections']
+    assert (CONFIGS.parent / collection['README']).is_file()
+
+
+@pytest.mark.parametrize('path', STAGE_2, ids=name)
+def test_the_metafile_says_what_zoos_and_config_say(path):
+    models = metafile(path.parent.name)['Models']
+    (model,) = [model for model in models if model['Name'] == path.stem]
+    (collection,) = metafile(path.parent.name)['Collections']
+    assert model['In Collection'] == collection['Name']
+    assert CONFIGS.parent / model['Config'] == path
+    cfg, said = config(path), model['Metadata']
+    assert said['Teacher']['Config'] == teacher_of(cfg)
+    loss = cfg.model.distiller.distill_losses.loss_freekd
+    assert said['Preset'] == loss.preset
+    assert Path(said['Prompts']).stem == Path(loss.prompt_ckpt).parent.name
+    assert CONFIGS.parent / said['Prompts'] in STAGE_1
+    assert said['Student']['Config'] in named(path)
+    for who in ('Student', 'Teacher'):
+        if who == 'Student' and 'Weights' not in said[who]:
+            continue  # the zoo has none of this protocol
+        zoos = entry(said[who]['Config'])
+        assert said[who]['Weights'] == zoos['Weights']
+        assert set(said[who]['Metrics'].values()) <= set(metrics(zoos))
+
+
+def named(path: Path) -> set:
+    """The configs of the zoos that a config is made of."""
+    text = re.sub(r"'\s*\n\s*'", '', path.read_text())
+    found = set(re.findall(r"'(mm(?:det|seg)::[^']+\.py)'", text))
+    for base in re.findall(r"_base_ = '\./(.+)'", text):
+        found |= named(path.parent / base)
+    return found

@@ -15,3 +15,5 @@ model = dict(
         'deeplabv3_r101-d8_4xb2-80k_cityscapes-512x1024.py'),
     teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/deeplabv3/deeplabv3_r101-d8_512x1024_80k_cityscapes/deeplabv3_r101-d8_512x1024_80k_cityscapes_20200606_113503-9e428899.pth',
     distiller=_base_.distiller)
+# 4 GPUs, 2 images each
+auto_scale_lr = dict(enable=False, base_batch_size=8)

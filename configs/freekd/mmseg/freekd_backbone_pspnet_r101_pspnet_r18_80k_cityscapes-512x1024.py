@@ -15,3 +15,5 @@ model = dict(
         'pspnet_r101-d8_4xb2-40k_cityscapes-512x1024.py'),
     teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/pspnet/pspnet_r101-d8_512x1024_40k_cityscapes/pspnet_r101-d8_512x1024_40k_cityscapes_20200604_232751-467e7cf4.pth',
     distiller=_base_.distiller)
+# 4 GPUs, 2 images each
+auto_scale_lr = dict(enable=False, base_batch_size=8)

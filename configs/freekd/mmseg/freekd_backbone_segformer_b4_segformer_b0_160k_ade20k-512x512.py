@@ -20,3 +20,5 @@ model = dict(
         'segformer_mit-b4_8xb2-160k_ade20k-512x512.py'),
     teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/segformer/segformer_mit-b4_512x512_160k_ade20k/segformer_mit-b4_512x512_160k_ade20k_20210728_183055-7f509d7d.pth',
     distiller=_base_.distiller)
+# 8 GPUs, 2 images each
+auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -20,3 +20,5 @@ model = dict(
         'segformer_mit-b4_8xb1-160k_cityscapes-1024x1024.py'),
     teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/segformer/segformer_mit-b4_8x1_1024x1024_160k_cityscapes/segformer_mit-b4_8x1_1024x1024_160k_cityscapes_20211207_080709-07f6c333.pth',
     distiller=_base_.distiller)
+# 8 GPUs, 1 image each
+auto_scale_lr = dict(enable=False, base_batch_size=8)
