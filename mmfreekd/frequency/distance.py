@@ -1,22 +1,20 @@
 """The frequency distance: what the student is trained on (section 3.3)."""
 
-from typing import Callable, Collection, Dict, Optional, Sequence
+from typing import Collection, Optional, Sequence
 
 import torch
 from torch import Tensor
 
 from ..errors import UsageError
 from .bands import check_layout
-from .masks import PROMPT_REDUCTIONS, full_precision, mask_per_level
-from .wavelet import wavedec2
+from .fused import can_fuse, fused_distance
+from .masks import PROMPT_REDUCTIONS, check_masks, full_precision
+from .plain import PENALTIES, Switches, normalize_channels, plain_distance
+from .wavelet import band_sizes
+
+__all__ = ['check_distance', 'frequency_distance', 'normalize_channels']
 
 REDUCTIONS = ('mean', 'sum')
-PENALTIES: Dict[str, Callable[[Tensor], Tensor]] = dict(
-    l1=torch.abs,
-    mse=torch.square,
-    log_mse=lambda difference: difference.abs().log1p().square(),
-)
-TINY = 1e-6  # a channel that is the same everywhere has no deviation
 
 
 def frequency_distance(
@@ -33,6 +31,8 @@ def frequency_distance(
     prompt_reduction: str = 'mean',
     low_penalty: str = 'l1',
     high_penalty: str = 'l1',
+    normalize: bool = False,
+    loss_weight: float = 1.0,
 ) -> Tensor:
     r"""Compare two features band by band under the teacher's masks.
 
@@ -47,6 +47,12 @@ def frequency_distance(
     Other penalties than the absolute value make the frequency-decoupled
     distance of FreeKD+, as we read its abstract: strict on the low band,
     relaxed on the high ones. The mask then weighs the penalty.
+
+    Where gradients are asked for with regard to ``s_feature`` and ``weights``
+    only, they are made together with the value, and no other tensor as large
+    as the feature; on a CPU by compiled kernels, see :mod:`.native`. With
+    gradients to ``t_feature`` or the masks, and under ``torch.compile``,
+    PyTorch differentiates.
 
     Args:
         s_feature (Tensor): The student's feature ``(N, C, H, W)``.
@@ -73,9 +79,13 @@ def frequency_distance(
             ``'l1'`` |d|, ``'mse'`` d^2 or ``'log_mse'`` log(1 + |d|)^2.
             Defaults to 'l1'.
         high_penalty (str): The same for the other bands. Defaults to 'l1'.
+        normalize (bool): Whether :func:`normalize_channels` takes both
+            features first. Defaults to False.
+        loss_weight (float): Multiplies the distance; cheaper than to do so
+            afterwards. Defaults to 1.0.
 
     Returns:
-        Tensor: A scalar, in float32 or wider.
+        Tensor: A scalar, in float32 or wider; 0 for an empty batch.
 
     Raises:
         ValueError: If shapes, layout or a choice do not fit.
@@ -90,44 +100,28 @@ def frequency_distance(
         low_band, high_bands, prompt_reduction, low_penalty, high_penalty
     )
     _check_shapes(s_feature, t_feature, weights)
+    if masks is not None:
+        sizes = band_sizes(s_feature.shape[2:], levels, wavelet)
+        check_masks(masks, sizes, band_layout)
+    switches = Switches(
+        levels=levels,
+        band_layout=band_layout,
+        low_band=low_band,
+        reduction=reduction,
+        wavelet=wavelet,
+        high_bands=high_bands,
+        prompt_reduction=prompt_reduction,
+        low_penalty=low_penalty,
+        high_penalty=high_penalty,
+        normalize=normalize,
+    )
+    task = s_feature, t_feature, masks, weights, switches
     with torch.autocast(s_feature.device.type, enabled=False):
-        difference = full_precision(t_feature) - full_precision(s_feature)
-        bands = wavedec2(difference, levels, wavelet)
-        parts = [PENALTIES[low_penalty](bands.low)]
-        parts += [PENALTIES[high_penalty](details) for details in bands.high]
-        if masks is not None:
-            factors = mask_per_level(
-                bands, masks, band_layout, prompt_reduction
-            )
-            parts = [part * mask for part, mask in zip(parts, factors)]
-        if weights is not None:
-            parts = [
-                torch.einsum('nc...,nc->nc...', part, weights)
-                for part in parts
-            ]
-        counted = parts[not low_band : None if high_bands else 1]
-        totals = [_reduce(p, band_layout, reduction) for p in counted]
-        return torch.stack(totals).sum()
-
-
-def normalize_channels(x: Tensor) -> Tensor:
-    """Take each channel to mean 0 and deviation 1 over batch and space.
-
-    A distance of two features then asks for the same patterns, whatever the
-    scale of either side.
-
-    Args:
-        x (Tensor): ``(N, C, H, W)``.
-
-    Returns:
-        Tensor: ``(N, C, H, W)`` in float32 or wider.
-    """
-    with torch.autocast(x.device.type, enabled=False):
-        x = full_precision(x)
-        variance, mean = torch.var_mean(
-            x, dim=(0, 2, 3), correction=0, keepdim=True
-        )
-        return (x - mean) / (variance + TINY).sqrt()
+        if not s_feature.numel():
+            return full_precision(s_feature).sum()
+        if can_fuse(t_feature, masks):
+            return fused_distance(*task, loss_weight)
+        return loss_weight * plain_distance(*task)
 
 
 def check_distance(
@@ -166,12 +160,3 @@ def _check_shapes(
             f'weights must be (N, C) = {tuple(s_feature.shape[:2])}, got '
             f'{tuple(weights.shape)}'
         )
-
-
-def _reduce(part: Tensor, band_layout: str, reduction: str) -> Tensor:
-    """Reduce the low band ``(N, C, h, w)`` or a level ``(N, C, 3, h, w)``."""
-    if reduction == 'sum':
-        return part.sum()
-    # three bands of one size: three means are 3 x the common one
-    bands = part.size(2) if part.dim() == 5 and band_layout == 'subband' else 1
-    return bands * part.mean()

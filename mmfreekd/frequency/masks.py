@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import native
 from .bands import FrequencyBands, band_names, num_bands
 from .wavelet import wavedec2
 
@@ -66,6 +67,12 @@ def frequency_masks(
             f'{levels}, band_layout={band_layout!r}) and C = {x.size(1)} '
             f'channels as the feature has, got {tuple(prompts.shape)}'
         )
+    no_gradient = not torch.is_grad_enabled() or not (
+        x.requires_grad or prompts.requires_grad
+    )
+    if no_gradient and native.usable(levels, wavelet, x, prompts):
+        projected = native.project(x, prompts, levels, band_layout)
+        return _masks_in_place(projected, x.shape[2:], levels, band_layout)
     num_prompts = prompts.size(1)
     with torch.autocast(x.device.type, enabled=False):
         x, prompts = full_precision(x), full_precision(prompts)
@@ -83,6 +90,21 @@ def frequency_masks(
             else:
                 logits += [details[:, band + i, :, i] for i in range(3)]
         return [torch.sigmoid(logit) for logit in logits]
+
+
+def _masks_in_place(
+    projected: Tensor, size: Sequence[int], levels: int, band_layout: str
+) -> List[Tensor]:
+    """The masks of what :func:`.native.project` returned."""
+    logits = [
+        projected[:, :, rows, columns]
+        for rows, columns in native.slots(levels, *size)
+    ]
+    if band_layout == 'level':
+        low, *high = logits
+        sums = [sum(high[i : i + 3]) for i in range(0, len(high), 3)]
+        logits = [low, *sums]
+    return [torch.sigmoid(logit) for logit in logits]
 
 
 def apply_masks(
@@ -197,30 +219,45 @@ def mask_per_level(
     Raises:
         ValueError: If the masks do not fit the bands.
     """
-    shapes = [bands.low.shape[-2:]]
-    repeat = 3 if band_layout == 'subband' else 1
-    for details in bands.high:
-        shapes += [details.shape[-2:]] * repeat
-    names = band_names(bands.levels, band_layout)
-    if len(masks) != len(names):
-        raise ValueError(
-            f'expected {len(names)} masks ({", ".join(names)}), got '
-            f'{len(masks)}: are levels and band_layout those of the prompts?'
-        )
-    for name, mask, shape in zip(names, masks, shapes):
-        if mask.dim() != 4 or mask.shape[-2:] != shape:
-            raise ValueError(
-                f'the mask of band {name} must be (N, T, {shape[0]}, '
-                f'{shape[1]}), got {tuple(mask.shape)}'
-            )
+    sizes = [x.shape[-2:] for x in (bands.low, *bands.high)]
+    check_masks(masks, sizes, band_layout)
     reduce = PROMPT_REDUCTIONS[over_prompts]
     low, *high = [reduce(mask, dim=1) for mask in masks]
     # (N, h, w) x repeat -> (N, 1, repeat, h, w)
+    repeat = 3 if band_layout == 'subband' else 1
     levels = [
         torch.stack(high[i : i + repeat], dim=1).unsqueeze(1)
         for i in range(0, len(high), repeat)
     ]
     return [low.unsqueeze(1), *levels]
+
+
+def check_masks(
+    masks: Sequence[Tensor], sizes: Sequence[Sequence[int]], band_layout: str
+) -> None:
+    """Raise ``ValueError`` unless masks fit bands.
+
+    Args:
+        masks (list[Tensor]): What should be B masks ``(N, T, h_b, w_b)``.
+        sizes (list[tuple[int, int]]): Height and width of the low band, then
+            of each level.
+        band_layout (str): The layout of the masks.
+    """
+    names = band_names(len(sizes) - 1, band_layout)
+    if len(masks) != len(names):
+        raise ValueError(
+            f'expected {len(names)} masks ({", ".join(names)}), got '
+            f'{len(masks)}: are levels and band_layout those of the prompts?'
+        )
+    for band, (name, mask) in enumerate(zip(names, masks)):
+        # three bands of a level, or one
+        level = -(-band // 3) if band_layout == 'subband' else band
+        height, width = sizes[level]
+        if mask.dim() != 4 or mask.shape[-2:] != (height, width):
+            raise ValueError(
+                f'the mask of band {name} must be (N, T, {height}, {width}), '
+                f'got {tuple(mask.shape)}'
+            )
 
 
 def full_precision(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Convention:
     so any size, down to 1x1, is valid at any level.
 """
 
-from typing import Tuple
+from typing import List, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -93,6 +93,29 @@ def waverec2(
             )
         x = x[..., :height, :width]
     return x
+
+
+def band_sizes(
+    size: Sequence[int], levels: int, wavelet: str = 'haar'
+) -> List[Tuple[int, int]]:
+    """Height and width of the low band, then of each level.
+
+    Args:
+        size (tuple[int, int]): Height and width of the feature map.
+        levels (int): Wavelet levels J.
+        wavelet (str): See :func:`wavedec2`. Defaults to 'haar'.
+
+    Returns:
+        list[tuple[int, int]]: J + 1 sizes; that of the low band is the last
+        level's.
+    """
+    length = 2 if wavelet == 'haar' else _Filters(wavelet).length
+    height, width = size
+    sizes = []
+    for _ in range(levels):
+        height, width = ((n + length - 1) // 2 for n in (height, width))
+        sizes.append((height, width))
+    return [sizes[-1], *sizes]
 
 
 def check_wavelet(wavelet: str) -> None:

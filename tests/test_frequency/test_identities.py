@@ -101,8 +101,8 @@ def test_3_no_transform_is_as_wide_as_the_teacher():
     x, prompts = torch.randn(1, 256, 32, 32), torch.randn(10, 2, 256)
     with LargestTensor() as largest:
         frequency_masks(x, prompts)
-    # the projection onto 10 x 2 prompts
-    assert largest.elements == 20 * 32 * 32
+    # at most the projection onto 10 x 2 prompts
+    assert largest.elements <= 20 * 32 * 32
 
 
 @pytest.mark.parametrize('band_layout', LAYOUTS)

@@ -7,11 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...errors import UsageError
-from ...frequency import (
-    frequency_distance,
-    frequency_masks,
-    normalize_channels,
-)
+from ...frequency import frequency_distance, frequency_masks
 from ...presets import preset_with
 from ...prompt_files import load_prompts
 from ...registry import MODELS
@@ -202,15 +198,21 @@ class FreeKDLoss(BaseModule):
             self._distance(s, t, i, weights[i])
             for i, (s, t) in enumerate(zip(s_levels, t_levels))
         ]
-        return self.loss_weight * torch.stack(distances).sum()
+        return torch.stack(distances).sum()
 
     def _distance(
         self, s: Tensor, t: Tensor, level: int, weights: Optional[Tensor]
     ) -> Tensor:
         masks = self.masks(s, t, level)
-        if self.normalize:
-            s, t = normalize_channels(s), normalize_channels(t)
-        return frequency_distance(s, t, masks, weights, **self.distance)
+        return frequency_distance(
+            s,
+            t,
+            masks,
+            weights,
+            normalize=self.normalize,
+            loss_weight=self.loss_weight,
+            **self.distance,
+        )
 
     def _check_shapes(self, s: Tensor, t: Tensor, level: int) -> None:
         if t.size(1) != self.channels[level]:

@@ -1,0 +1,101 @@
+"""The compiled kernels come by themselves, or are done without."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmfreekd.frequency import frequency_distance, native, wavedec2
+
+needs_kernels = pytest.mark.skipif(
+    'none' in native.kernels().state, reason=native.kernels().state
+)
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """A cache folder that holds nothing, and nothing loaded."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    native._load.cache_clear()
+    yield tmp_path / 'mmfreekd'
+    native._load.cache_clear()
+
+
+@needs_kernels
+def test_compiled_once_for_all_processes(fresh):
+    with ThreadPoolExecutor(3) as pool:
+        paths = {p.result() for p in [pool.submit(native._compiled)] * 3}
+    (path,) = paths
+    assert [*fresh.iterdir()] == [path]
+    written = path.stat().st_mtime_ns
+    code = 'from mmfreekd.frequency import native; print(native.kernels()[1])'
+    said = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])},
+    )
+    assert said.stdout.strip() == str(path)
+    assert path.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    'variable, value',
+    [
+        ('CXX', 'false'),
+        ('CXX', 'no-such-compiler'),
+        ('CXX', 'c++ "'),
+        ('XDG_CACHE_HOME', '/dev/null'),
+        (native.SWITCH, '0'),
+    ],
+)
+def test_does_without_where_it_has_to(fresh, monkeypatch, variable, value):
+    s, t = torch.randn(2, 1, 3, 9, 6)
+    expected = frequency_distance(s.double(), t.double())
+    monkeypatch.setenv(variable, value)
+    library, state = native.kernels()
+    assert library is None
+    assert state.startswith(('none, ', 'switched off by MMFREEKD_NATIVE=0'))
+    value = frequency_distance(s, t)
+    torch.testing.assert_close(value, expected.float())
+    assert not [*fresh.glob('*')] if fresh.parent.is_dir() else True
+
+
+@needs_kernels
+def test_another_compiler_command_is_another_library(fresh, monkeypatch):
+    first = native._compiled()
+    monkeypatch.setenv('CXX', 'c++ -DSOMETHING')
+    assert native._compiled() != first
+
+
+def test_slots_are_where_the_coefficients_stand():
+    # one pixel of each block of 8 x 8 belongs to one coefficient
+    height, width, levels = 13, 19, 3
+    counts = torch.zeros(native.padded_size(height, width))
+    sizes = [wavedec2(torch.ones(1, 1, height, width), levels)]
+    expected = [sizes[0].low.shape[-2:]]
+    for details in sizes[0].high:
+        expected += 3 * [details.shape[-2:]]
+    for slot, size in zip(
+        native.slots(levels, height, width), expected, strict=True
+    ):
+        counts[slot] += 1
+        assert counts[slot].shape == size
+    assert counts.max() == 1
+    assert counts[:height, :width].min() == 1
+
+
+@needs_kernels
+def test_leaves_alone_what_it_cannot_do():
+    x = torch.randn(1, 1, 4, 4)
+    assert native.usable(3, 'haar', x, None, x.bfloat16())
+    assert not native.usable(4, 'haar', x)
+    assert not native.usable(3, 'db2', x)
+    assert not native.usable(3, 'haar', x, x.double())
+    assert not native.usable(3, 'haar', x, x.long())
+    assert not native.usable(3, 'haar', torch.empty(1, device='meta'))
