@@ -135,13 +135,11 @@ class _Task:
         return s_gradient, None, weights_gradient, None
 
     def _suits_kernels(self, s, t, weights) -> bool:
-        masks = self.masks or ()
-        return all(len(mask) in (1, len(s)) for mask in masks) and (
-            native.usable(
-                self.switches.levels,
-                self.switches.wavelet,
-                *(s, t, weights, *masks),
-            )
+        masks, switches = self.masks or (), self.switches
+        return (
+            native.has_transform(switches.levels, switches.wavelet)
+            and all(len(mask) in (1, len(s)) for mask in masks)
+            and native.usable(s, t, weights, *masks)
         )
 
     def _by_chunks(self, s, t, weights, wanted, scale):

@@ -1,5 +1,6 @@
 // The frequency distance and the projection onto prompts for Haar wavelets of
-// up to three levels, float32, on a CPU. See native.py, which compiles it.
+// up to three levels, and maps at half their size, float32, on a CPU. See
+// native.py, which compiles it.
 //
 // A block of 8 x 8 pixels is eight vectors. Its transform is made in place: a
 // coefficient of level j stands where the pixel stood from which it is
@@ -485,5 +486,21 @@ void mmfreekd_project(const float* x, const float* prompts, float* out,
                       int by_level, int threads) {
   project({num, channels, height, width}, x, prompts, levels, by_level,
           num_prompts, out, threads);
+}
+
+// Planes (2 height, 2 width) averaged to (height, width).
+void mmfreekd_halve(const float* x, float* out, int64_t planes, int64_t height,
+                    int64_t width, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t plane = 0; plane < planes; plane++) {
+    const float* top = x + plane * 4 * height * width;
+    float* to = out + plane * height * width;
+    for (int64_t i = 0; i < height; i++, top += 4 * width, to += width) {
+      const float* bottom = top + 2 * width;
+      for (int64_t j = 0; j < width; j++)
+        to[j] = 0.25f * (top[2 * j] + top[2 * j + 1] + bottom[2 * j] +
+                         bottom[2 * j + 1]);
+    }
+  }
 }
 }

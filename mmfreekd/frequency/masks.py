@@ -70,7 +70,8 @@ def frequency_masks(
     no_gradient = not torch.is_grad_enabled() or not (
         x.requires_grad or prompts.requires_grad
     )
-    if no_gradient and native.usable(levels, wavelet, x, prompts):
+    known = native.has_transform(levels, wavelet)
+    if no_gradient and known and native.usable(x, prompts):
         projected = native.project(x, prompts, levels, band_layout)
         return _masks_in_place(projected, x.shape[2:], levels, band_layout)
     num_prompts = prompts.size(1)

@@ -51,18 +51,14 @@ def kernels() -> Loaded:
     return _load()
 
 
-def usable(levels: int, wavelet: str, *tensors: Optional[Tensor]) -> bool:
-    """Whether the kernels can serve tensors of at most float32.
+def usable(*tensors: Optional[Tensor]) -> bool:
+    """Whether the kernels can serve these tensors.
 
     Args:
-        levels (int): Wavelet levels J.
-        wavelet (str): The wavelet.
         *tensors (Tensor, optional): Whatever takes part; None does not.
     """
     return (
-        wavelet == 'haar'
-        and levels <= LEVELS
-        and not torch.compiler.is_compiling()
+        not torch.compiler.is_compiling()
         and all(
             type(x) in (Tensor, torch.nn.Parameter)
             and x.device.type == 'cpu'
@@ -73,6 +69,11 @@ def usable(levels: int, wavelet: str, *tensors: Optional[Tensor]) -> bool:
         )
         and kernels().library is not None
     )
+
+
+def has_transform(levels: int, wavelet: str) -> bool:
+    """Whether the kernels know this transform."""
+    return wavelet == 'haar' and levels <= LEVELS
 
 
 def padded_size(height: int, width: int) -> Tuple[int, int]:
@@ -194,6 +195,21 @@ def project(
     return out
 
 
+def halve(x: Tensor) -> Tensor:
+    """Average ``(N, C, 2H, 2W)`` to ``(N, C, H, W)`` in float32."""
+    x = x.float().contiguous()
+    num, channels, height, width = x.shape
+    out = x.new_empty(num, channels, height // 2, width // 2)
+    kernels().library.mmfreekd_halve(
+        x.data_ptr(),
+        out.data_ptr(),
+        num * channels,
+        *out.shape[2:],
+        torch.get_num_threads(),
+    )
+    return out
+
+
 @lru_cache(maxsize=None)
 def _load() -> Loaded:
     try:
@@ -212,6 +228,8 @@ def _load() -> Loaded:
         [Pointer] * 3 + [Long] + [Pointer] * 3 + [Long] * 4 + [Int] * 5
     )
     library.mmfreekd_project.argtypes = [Pointer] * 3 + [Long] * 5 + [Int] * 3
+    library.mmfreekd_halve.argtypes = [Pointer] * 2 + [Long] * 3 + [Int]
+    library.mmfreekd_halve.restype = None
     library.mmfreekd_distance.restype = None
     library.mmfreekd_project.restype = None
     return Loaded(library, str(path))

@@ -1,12 +1,13 @@
 """Position-aware weights: which channels matter where they stand (3.4)."""
 
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import UsageError
+from . import native
 from .masks import full_precision
 
 Gate = Callable[[Tensor], Tensor]
@@ -41,7 +42,7 @@ def channel_relation(
     """
     check_softmax_dim(softmax_dim)
     if context is None:
-        context = F.avg_pool2d(full_precision(feature), 2, ceil_mode=True)
+        context = _halved(feature)
     if context.shape[:2] != feature.shape[:2]:
         raise ValueError(
             'feature and context must have the same batch and channels, got '
@@ -50,11 +51,28 @@ def channel_relation(
     size = [min(a, b) for a, b in zip(feature.shape[2:], context.shape[2:])]
     with torch.autocast(feature.device.type, enabled=False):
         feature, context = (
-            F.adaptive_avg_pool2d(full_precision(x), size).flatten(2)
-            for x in (feature, context)
+            _averaged(x, size).flatten(2) for x in (feature, context)
         )
         product = context @ feature.transpose(1, 2) / feature.size(-1)
         return product.softmax(dim=softmax_dim)
+
+
+def _halved(x: Tensor) -> Tensor:
+    size = [-(-n // 2) for n in x.shape[2:]]
+    if [*x.shape[2:]] == [2 * n for n in size]:
+        return _averaged(x, size)
+    # a last odd row or column stands alone
+    return F.avg_pool2d(full_precision(x), 2, ceil_mode=True)
+
+
+def _averaged(x: Tensor, size: Sequence[int]) -> Tensor:
+    if [*x.shape[2:]] == [*size]:
+        return full_precision(x)
+    no_gradient = not (torch.is_grad_enabled() and x.requires_grad)
+    halves = [*x.shape[2:]] == [2 * n for n in size]
+    if no_gradient and halves and native.usable(x):
+        return native.halve(x)
+    return F.adaptive_avg_pool2d(full_precision(x), size)
 
 
 def position_weights(

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmfreekd.frequency import frequency_distance, native, wavedec2
+from mmfreekd.frequency import (
+    frequency_distance,
+    native,
+    position_weights,
+    wavedec2,
+)
 
 needs_kernels = pytest.mark.skipif(
     'none' in native.kernels().state, reason=native.kernels().state
@@ -93,9 +98,28 @@ def test_slots_are_where_the_coefficients_stand():
 @needs_kernels
 def test_leaves_alone_what_it_cannot_do():
     x = torch.randn(1, 1, 4, 4)
-    assert native.usable(3, 'haar', x, None, x.bfloat16())
-    assert not native.usable(4, 'haar', x)
-    assert not native.usable(3, 'db2', x)
-    assert not native.usable(3, 'haar', x, x.double())
-    assert not native.usable(3, 'haar', x, x.long())
-    assert not native.usable(3, 'haar', torch.empty(1, device='meta'))
+    assert native.usable(x, None, x.bfloat16())
+    assert not native.usable(x, x.double())
+    assert not native.usable(x, x.long())
+    assert not native.usable(torch.empty(1, device='meta'))
+    assert native.has_transform(3, 'haar')
+    assert not native.has_transform(4, 'haar')
+    assert not native.has_transform(3, 'db2')
+
+
+@needs_kernels
+@pytest.mark.parametrize('size', [(2, 2), (26, 38), (64, 6)])
+def test_halves_as_pytorch_does(size):
+    x = torch.randn(2, 3, *size)
+    expected = torch.nn.functional.avg_pool2d(x, 2)
+    torch.testing.assert_close(native.halve(x), expected)
+
+
+@pytest.mark.parametrize('size', [(4, 6), (3, 7), (8, 12)])
+def test_position_weights_are_those_of_float64(size):
+    # to a context of half the size, of another, and to its own half
+    x, context = torch.randn(2, 5, 8, 12), torch.randn(2, 5, *size)
+    for inputs in ((x, context), (x,)):
+        exact = position_weights(*(each.double() for each in inputs))
+        weights = position_weights(*inputs).double()
+        torch.testing.assert_close(weights, exact, rtol=1e-5, atol=0)
