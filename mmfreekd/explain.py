@@ -10,6 +10,7 @@ import json
 import os
 import re
 from difflib import get_close_matches
+from importlib.metadata import version
 from typing import Callable, Iterable, List, Optional, Tuple
 from urllib.error import URLError
 
@@ -34,6 +35,14 @@ MISSING = re.compile(r'(\w+)\.__init__\(\) missing .* arguments?: (.*)')
 NUMBER = re.compile(
     r'batch_size should be a positive integer.*|num_workers option .*|'
     r'Invalid [\w ]+( value)?: \S+'
+)
+TORCHVISION = (
+    'ImageNet weights (an init_cfg of torchvision://...) need torchvision, '
+    'which is missing here or belongs to another torch: install '
+    f'torch=={version("torch")} and torchvision in one command of pip, from '
+    'where your torch came from. Or start without them, by '
+    '--cfg-options model.backbone.init_cfg=None, in a distillation '
+    'model.architecture.backbone.init_cfg=None'
 )
 NO_FILE = re.compile(r"No such file or directory: '([^']+)'")
 
@@ -141,8 +150,14 @@ def _file(error: OSError) -> Optional[str]:
     return None
 
 
+def _import(error: ImportError) -> Optional[str]:
+    return TORCHVISION if error.name == 'torchvision' else None
+
+
 def _runtime(error: RuntimeError) -> Optional[str]:
     text = str(error)
+    if 'operator torchvision::nms does not exist' in text:
+        return TORCHVISION
     if 'EADDRINUSE' in text or 'address already in use' in text:
         return (
             'the port of this job is taken, perhaps by another job on this '
@@ -181,6 +196,7 @@ def _value(error: ValueError) -> Optional[str]:
 
 
 RULES: Tuple[Tuple[type, Callable], ...] = (
+    (ImportError, _import),
     (KeyError, _registry),
     (TypeError, _arguments),
     (OSError, _file),

@@ -95,12 +95,13 @@ def test_without_prompts_nothing_is_said_of_masks():
     assert not {'mask_mean', 'mask_overlap'} & {*loss_statistics(loss, s, t)}
 
 
+@pytest.mark.filterwarnings('error')
 @pytest.mark.parametrize(
     'losses, expected',
     [
         (
             {
-                'student.loss_cls': torch.tensor(1.5),
+                'student.loss_cls': torch.tensor(1.5, requires_grad=True),
                 'student.loss_bbox': 0.5,
                 'student.acc': 90.0,
                 'distill.loss_freekd': 3.0,

@@ -1,5 +1,6 @@
 from typing import Any, Callable, Dict, List, Optional
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook, LoggerHook
 from torch import nn
@@ -115,7 +116,7 @@ def distill_to_task(log_vars: Dict[str, Any]) -> Dict[str, float]:
     for name, value in log_vars.items():
         for prefix in totals:
             if name.startswith(prefix) and 'loss' in name:
-                totals[prefix] += float(value)
+                totals[prefix] += float(torch.as_tensor(value).detach())
     if not all(totals.values()):
         return {}
     return dict(distill_to_task=totals['distill.'] / totals['student.'])
