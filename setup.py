@@ -112,7 +112,8 @@ if __name__ == '__main__':
         package_data={'mmfreekd.frequency': ['haar.cpp']},
         install_requires=requirements('runtime'),
         extras_require={
-            name: requirements(name) for name in ('tests', 'mim', 'wavelets')
+            name: requirements(name)
+            for name in ('tests', 'mim', 'wavelets', 'sam')
         },
         cmdclass={
             'build_py': BuildPyWithMim,

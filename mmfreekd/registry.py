@@ -4,8 +4,14 @@ Write the scope out in configs: ``type='mmfreekd.FreeKDDistill'``.
 """
 
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import Registry
+
+from .compat.versions import refuse_known_bad
+
+refuse_known_bad()
 
 MODELS = Registry(
     'model',
@@ -19,5 +25,17 @@ HOOKS = Registry(
     scope='mmfreekd',
     locations=['mmfreekd.engine'],
 )
+METRICS = Registry(
+    'metric',
+    parent=MMENGINE_METRICS,
+    scope='mmfreekd',
+    locations=['mmfreekd.evaluation'],
+)
+TASK_UTILS = Registry(
+    'task util',
+    parent=MMENGINE_TASK_UTILS,
+    scope='mmfreekd',
+    locations=['mmfreekd.models'],
+)
 
-__all__ = ['HOOKS', 'MODELS']
+__all__ = ['HOOKS', 'METRICS', 'MODELS', 'TASK_UTILS']

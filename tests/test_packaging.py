@@ -116,7 +116,7 @@ def test_one_top_level_package_of_the_right_version(wheel):
     assert metadata['Version'] == mmfreekd.__version__
     assert metadata['License'] == 'Apache-2.0'
     assert set(metadata['Requires-Python'].split(',')) == {'>=3.10', '<3.13'}
-    assert {'tests', 'mim', 'wavelets'} == set(
+    assert {'tests', 'mim', 'wavelets', 'sam'} == set(
         metadata.get_all('Provides-Extra')
     )
 
@@ -174,7 +174,7 @@ def test_everything_required_is_pinned(python):
             assert pin.name.lower() not in pins, f'{pin.name} is pinned twice'
             (version,) = pin.specifier
             pins[pin.name.lower()] = version.version
-    for name in ('build', 'runtime', 'tests', 'wavelets', 'mim'):
+    for name in ('build', 'runtime', 'tests', 'wavelets', 'sam', 'mim'):
         for needed in requirements(name):
             pinned = pins[needed.name.lower()]
             assert needed.specifier.contains(pinned), (needed, pinned)

@@ -321,7 +321,7 @@ STEPS = (
     (
         'test tools and the needs of mim',
         'less than a minute',
-        lambda lock: pip(lock, *from_files('tests', 'wavelets', 'mim')),
+        lambda lock: pip(lock, *from_files('tests', 'wavelets', 'sam', 'mim')),
     ),
     ('mim', 'a few seconds', lambda lock: pip(lock, '--no-deps', 'openmim')),
 )

@@ -45,18 +45,24 @@ class StopAfter:
 
     Args:
         model (nn.Module): The model.
-        times (dict[str, int]): For each source how often it has to run.
+        times (dict[str, int]): For each source how often it has to run;
+            empty: to the end.
+        who (str): ``'teacher'`` or ``'student'``, for messages. Defaults to
+            'teacher'.
 
     Raises:
         UsageError: If a source does not exist.
     """
 
-    def __init__(self, model: nn.Module, times: Dict[str, int]) -> None:
+    def __init__(
+        self, model: nn.Module, times: Dict[str, int], who: str = 'teacher'
+    ) -> None:
         self.model = model
+        self.who = who
         self.times = times
         self._left: Dict[str, int] = {}
         for source in times:
-            module = find_source(model, source, 'teacher')
+            module = find_source(model, source, who)
             module.register_forward_hook(self._count(source))
 
     def _count(self, source: str) -> Callable:
@@ -86,7 +92,7 @@ class StopAfter:
             missed, self._left = self._left, {}
         if missed:
             raise UsageError(
-                f'the teacher ran without passing {", ".join(missed)} as '
+                f'the {self.who} ran without passing {", ".join(missed)} as '
                 'often as its recorders expect: take layers that its '
                 'forward pass uses'
             )

@@ -179,9 +179,9 @@ class FreeKDDistill(SingleTeacherDistill):
             dict[str, Tensor]: ``student.*``, the student's own losses if
             they are calculated, and ``distill.*``.
         """
-        device = batch_inputs.device.type
-        # on a GPU, AmpOptimWrapper scales what was computed like this
-        self._scaled = device == 'cuda' and torch.is_autocast_enabled(device)
+        # on a GPU, AmpOptimWrapper scales what was computed like this; without
+        # an argument, which torch takes since 2.4, the GPU's is meant
+        self._scaled = batch_inputs.is_cuda and torch.is_autocast_enabled()
         if self.distillation_stopped:
             losses = self.student(batch_inputs, data_samples, mode='loss')
             return {**add_prefix(losses, 'student'), **self._idle_loss()}

@@ -1,4 +1,4 @@
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.model import BaseModel
@@ -14,6 +14,7 @@ from ...registry import MODELS
 from ..layers import FrequencyPrompt
 from ..pyramid import Feature, channels_per_level, pyramid_levels
 from ..sources import find_source
+from ..tokens import fold_tokens, token_shapes, unfold_maps
 from ..zoo import build_model, load_teacher, refuse_random_teacher
 
 
@@ -36,7 +37,13 @@ class FrequencyPromptTuning(BaseAlgorithm):
         teacher_ckpt (str, optional): The teacher's checkpoint, which must
             match it key by key. None: the teacher brings its weights along,
             as a built model or by its ``init_cfg``. Defaults to None.
-        source (str): The layer whose output is prompted. Defaults to 'neck'.
+        source (str): The layer whose output is prompted: a map, a tuple of
+            maps, or the tokens of a transformer's encoder, which are folded
+            into maps and back (:mod:`mmfreekd.models.tokens`). Defaults to
+            'neck'.
+        data_idx (list[int], optional): Which pyramid levels of the output
+            are prompted; the others pass as they are. None: all. Defaults
+            to None.
         num_levels (int, optional): Pyramid levels. None: as many as channels
             are given, 1 for a single number. Defaults to None.
         prompt (dict, optional): More arguments of
@@ -71,6 +78,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
         data_preprocessor: Union[dict, nn.Module, None] = None,
         init_cfg: Optional[dict] = None,
         preset: str = 'paper',
+        data_idx: Optional[Sequence[int]] = None,
     ) -> None:
         choices = preset_with(preset)
         teacher_is_built = isinstance(architecture, BaseModel)
@@ -80,6 +88,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
             init_cfg,
         )
         self.source = source
+        self.data_idx = data_idx
         self.teacher_ckpt = teacher_ckpt
         self._teacher_has_weights = load_teacher(
             self.teacher, teacher_ckpt, teacher_is_built
@@ -105,7 +114,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
         )
         self._masks: List[List[Tensor]] = []
         find_source(self.teacher, source, 'teacher').register_forward_hook(
-            self._prompt_output
+            self._prompt_output, with_kwargs=True
         )
 
     @property
@@ -153,7 +162,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
             ``mask_overlap``.
         """
         self._masks = []
-        losses = super().loss(inputs, data_samples)
+        losses = self._teacher_losses(inputs, data_samples)
         if not self._masks:
             raise UsageError(
                 f'the teacher ran without passing {self.source!r}: take a '
@@ -165,13 +174,32 @@ class FrequencyPromptTuning(BaseAlgorithm):
             losses['mask_overlap'] = mask_overlap(every)
         return losses
 
+    def _teacher_losses(
+        self, inputs: Tensor, data_samples: Optional[List[BaseDataElement]]
+    ) -> Dict[str, Tensor]:
+        return super().loss(inputs, data_samples)
+
     def _prompt_output(
-        self, module: nn.Module, inputs: Any, output: Feature
+        self, module: nn.Module, args: tuple, kwargs: dict, output: Feature
     ) -> Feature:
+        shapes = token_shapes(output, kwargs)
+        if shapes is not None:
+            return unfold_maps(self._prompt(fold_tokens(output, shapes)))
+        if isinstance(output, Tensor):
+            return self._prompt([output])[0]
+        return self._prompt(output)
+
+    def _prompt(self, maps: Sequence[Tensor]) -> Tuple[Tensor, ...]:
+        """Prompt the chosen levels of all that the source puts out."""
+        who = f'FrequencyPromptTuning at {self.source!r}'
+        chosen = range(len(maps)) if self.data_idx is None else self.data_idx
+        if max(chosen) >= len(maps):
+            raise UsageError(
+                f'{who} is asked for data_idx={list(chosen)}, but there are '
+                f'{len(maps)} pyramid level(s): take other indices'
+            )
         levels = pyramid_levels(
-            output,
-            len(self.prompts),
-            f'FrequencyPromptTuning at {self.source!r}',
+            [maps[i] for i in chosen], len(self.prompts), who
         )
         for i, (prompt, x) in enumerate(zip(self.prompts, levels)):
             channels = prompt.prompts.size(2)
@@ -181,8 +209,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
                     f'channels, expected {channels}: set channels'
                 )
         self._masks = [p.masks(x) for p, x in zip(self.prompts, levels)]
-        prompted = tuple(
-            prompt(x, masks)
-            for prompt, x, masks in zip(self.prompts, levels, self._masks)
-        )
-        return prompted[0] if isinstance(output, Tensor) else prompted
+        prompted = list(maps)
+        for i, prompt, masks in zip(chosen, self.prompts, self._masks):
+            prompted[i] = prompt(maps[i], masks)
+        return tuple(prompted)

@@ -22,9 +22,10 @@ class FreeKDDistiller(ConfigurableDistiller):
 
     Takes the same config, and ``record_idx`` in ``loss_forward_mappings`` may
     be a list as well: of a layer that runs once for each pyramid level,
-    ``record_idx=[0, 1, 2, 3, 4]`` gives a tuple of five levels. Unlike
-    MMRazor's, a source layer that does not exist is named together with near
-    ones.
+    ``record_idx=[0, 1, 2, 3, 4]`` gives a tuple of five levels. So may
+    ``data_idx``: of a layer that puts out five levels, ``data_idx=[1, 2, 3,
+    4]`` takes the last four. Unlike MMRazor's, a source layer that does not
+    exist is named together with near ones.
 
     Raises:
         UsageError: If a source layer does not exist, or the loss mappings
@@ -49,7 +50,16 @@ class FreeKDDistiller(ConfigurableDistiller):
             recorded, or anything delivered: then the teacher has to run to
             its end.
         """
-        recorders = self.teacher_recorders.recorders
+        return self._sources(self.teacher_recorders, False)
+
+    def student_sources(self) -> Dict[str, int]:
+        """The same for the student's layers."""
+        return self._sources(self.student_recorders, True)
+
+    def _sources(
+        self, manager: RecorderManager, from_student: bool
+    ) -> Dict[str, int]:
+        recorders = manager.recorders
         if self.deliveries.deliveries or not all(
             isinstance(r, MODULE_RECORDERS) for r in recorders.values()
         ):
@@ -57,7 +67,7 @@ class FreeKDDistiller(ConfigurableDistiller):
         times: Dict[str, int] = {r.source: 1 for r in recorders.values()}
         for mapping in self.loss_forward_mappings.values():
             for record in mapping.values():
-                if not record['from_student']:
+                if record['from_student'] == from_student:
                     source = recorders[record['recorder']].source
                     last = max(_indices(record.get('record_idx', 0)))
                     times[source] = max(times[source], last + 1)
@@ -68,14 +78,15 @@ class FreeKDDistiller(ConfigurableDistiller):
         recorder: str,
         from_student: bool,
         record_idx: Union[int, Sequence[int]] = 0,
-        data_idx: Optional[int] = None,
+        data_idx: Union[int, Sequence[int], None] = None,
         connector: Optional[str] = None,
         connector_idx: Optional[int] = None,
     ) -> Any:
         """What a recorder holds, or a tuple of it for several indices.
 
         Raises:
-            UsageError: If the layer has not run that often.
+            UsageError: If the layer has not run that often, or has not as
+                many outputs.
         """
         manager = (
             self.student_recorders if from_student else self.teacher_recorders
@@ -91,7 +102,7 @@ class FreeKDDistiller(ConfigurableDistiller):
                 f'record_idx={record_idx}: take a layer that runs as often'
             )
         record: Any = tuple(
-            source.get_record_data(i, data_idx) for i in indices
+            _parts(source.data_buffer[i], data_idx, recorder) for i in indices
         )
         if isinstance(record_idx, int):
             (record,) = record
@@ -108,8 +119,25 @@ class FreeKDDistiller(ConfigurableDistiller):
             ) from error
 
 
-def _indices(record_idx: Union[int, Sequence[int]]) -> Sequence[int]:
-    return [record_idx] if isinstance(record_idx, int) else record_idx
+def _indices(index: Union[int, Sequence[int]]) -> Sequence[int]:
+    return [index] if isinstance(index, int) else index
+
+
+def _parts(
+    record: Any, data_idx: Union[int, Sequence[int], None], recorder: str
+) -> Any:
+    """One or several of a layer's outputs, or all of them for None."""
+    if data_idx is None:
+        return record
+    chosen = _indices(data_idx)
+    held = len(record) if isinstance(record, (list, tuple)) else 1
+    if held == 1 or not all(-held <= i < held for i in chosen):
+        raise UsageError(
+            f'recorder {recorder!r} holds {held} output(s), but is asked for '
+            f'data_idx={data_idx}: take other indices, or another layer'
+        )
+    parts = tuple(record[i] for i in chosen)
+    return parts[0] if isinstance(data_idx, int) else parts
 
 
 def check_sources(

@@ -1,0 +1,93 @@
+from typing import Dict, List, Optional
+
+import torch
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+from ...errors import UsageError
+from ...registry import MODELS
+from ..embedding_error import note_errors
+from ..sources import StopAfter
+from .freekd_distill import FreeKDDistill
+
+
+@MODELS.register_module()
+class FeatureDistill(FreeKDDistill):
+    """Stage 2 without labels: the distillation's losses are all there is.
+
+    Both sides run only as far as they are recorded, so plain images do, and
+    the student may be an :class:`mmfreekd.models.ImageEncoder` without a
+    head. Validation measures how far its feature is from the teacher's, for
+    :class:`mmfreekd.evaluation.EmbeddingError`.
+
+    Args:
+        architecture, teacher, distiller, **kwargs: As
+            :class:`mmfreekd.models.FreeKDDistill` takes them, without
+            ``calculate_student_loss`` and ``student_rois``. The first loss
+            of the distiller that compares ``s_feature`` with ``t_feature``
+            says what is validated.
+
+    Raises:
+        UsageError: If no loss compares two features.
+    """
+
+    def __init__(self, architecture, teacher, distiller, **kwargs) -> None:
+        super().__init__(
+            architecture,
+            teacher,
+            distiller,
+            calculate_student_loss=False,
+            **kwargs,
+        )
+        self._run_student = StopAfter(
+            self.student, self.distiller.student_sources(), 'student'
+        )
+        compared = [
+            mapping
+            for mapping in self.distiller.loss_forward_mappings.values()
+            if {'s_feature', 't_feature'} <= mapping.keys()
+        ]
+        if not compared:
+            raise UsageError(
+                'FeatureDistill needs a loss that compares s_feature with '
+                't_feature: see distiller.loss_forward_mappings'
+            )
+        self._compared = compared[0]
+
+    def predict(
+        self,
+        batch_inputs: Tensor,
+        data_samples: Optional[List[BaseDataElement]] = None,
+    ) -> List[BaseDataElement]:
+        """How far the student's features are from the teacher's.
+
+        Args:
+            batch_inputs (Tensor): Preprocessed images ``(N, 3, H, W)``.
+            data_samples (list[BaseDataElement], optional): What is noted is
+                added to them.
+
+        Returns:
+            list[BaseDataElement]: See
+            :func:`mmfreekd.models.embedding_error.note_errors`.
+        """
+        self._record_teacher(batch_inputs, data_samples)
+        with torch.no_grad():
+            self._student_losses(batch_inputs, data_samples)
+            features, targets = (
+                self.distiller.get_record(**self._compared[side])
+                for side in ('s_feature', 't_feature')
+            )
+        if isinstance(features, Tensor):
+            features, targets = [features], [targets]
+        return note_errors(data_samples, features, targets)
+
+    def _student_losses(
+        self,
+        batch_inputs: Tensor,
+        data_samples: Optional[List[BaseDataElement]],
+    ) -> Dict[str, Tensor]:
+        distiller = self.distiller
+        distiller.set_deliveries_override(True)
+        with distiller.student_recorders, distiller.deliveries:
+            self._run_student(batch_inputs, data_samples, mode='tensor')
+        return {}
