@@ -30,9 +30,12 @@ def read_checkpoint(path: str, what: str) -> dict:
     """
     try:
         check_sums(path)
-        checkpoint = CheckpointLoader.load_checkpoint(
-            str(path), map_location='cpu'
-        )
+        if os.path.isfile(path):  # said, for torch does so only since 2.6
+            checkpoint = torch.load(path, 'cpu', weights_only=True)
+        else:
+            checkpoint = CheckpointLoader.load_checkpoint(
+                str(path), map_location='cpu'
+            )
     except FileNotFoundError:
         raise CheckpointError(
             f'{what}: there is no file {path!r} (working directory '

@@ -9,6 +9,9 @@ from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import Registry
 
+from .compat.versions import refuse_known_bad
+
+refuse_known_bad()
 
 MODELS = Registry(
     'model',

@@ -18,9 +18,13 @@ if (CLONE / 'mmfreekd').is_dir():
 
 from mmengine.config import DictAction  # noqa: E402
 
-import mmfreekd.registry  # noqa: E402, F401
 from mmfreekd.errors import UsageError  # noqa: E402
 from mmfreekd.explain import explain  # noqa: E402
+
+try:
+    import mmfreekd.registry  # noqa: F401
+except UsageError as error:  # of versions that do not work together
+    sys.exit(f'error: {error}')
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

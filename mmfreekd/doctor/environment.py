@@ -2,8 +2,9 @@
 
 import sys
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Tuple
+
+from ..compat.versions import BUILD_MMCV, installed, known_bad
 
 # what requirements/constraints.txt pins and the tests passed with
 TESTED = dict(
@@ -13,10 +14,6 @@ TESTED = dict(
     mmdet='3.3.0',
     mmsegmentation='1.2.2',
     mmrazor='1.0.0',
-)
-BUILD_MMCV = (
-    'pip install --no-build-isolation --no-binary mmcv mmcv==2.1.0, after '
-    '`pip install "setuptools>=77,<82" wheel ninja`'
 )
 UNDECLARED = dict(ftfy='mmseg', regex='mmseg', joblib='mmrazor')
 
@@ -54,14 +51,6 @@ def examine_environment() -> List[Finding]:
     return [finding for check in checks for finding in check()]
 
 
-def installed(package: str) -> Optional[str]:
-    """The version of an installed package, None if there is none."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
 def python() -> List[Finding]:
     """Python itself."""
     good = (3, 10) <= sys.version_info[:2] <= (3, 12)
@@ -80,7 +69,7 @@ def packages() -> List[Finding]:
         if found is None:
             mend = f'pip install {name}=={tested}'
         elif name == 'torch':
-            if int(found.split('.')[0]) < 2:
+            if any(said.startswith('torch') for said in known_bad(installed)):
                 mend = f'pip install "torch>={tested}"'
         elif found != tested:
             mend = f'pip install {name}=={tested}'
@@ -92,6 +81,10 @@ def packages() -> List[Finding]:
             findings.append(
                 Finding(name, f'{user} needs it', f'pip install {name}')
             )
+    for said in known_bad(installed):
+        if said.startswith('numpy'):
+            numpy, mend = said.split('. Mend it with: ')
+            findings.append(Finding('numpy', numpy, mend))
     if installed('mmcv-lite'):
         mend = f'pip uninstall -y mmcv-lite; {BUILD_MMCV}'
         findings.append(Finding('mmcv-lite', 'has no operators', mend))
