@@ -1,9 +1,19 @@
 """The ways of OpenMMLab to start things; need ``pip install .``."""
 
+import json
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
-from runs import FREEKD, config_path, short_run
+import torch
+from mmdet.datasets import CocoDataset
+from mmengine.config import Config
+from runs import FREEKD, ROOT, config_path, short_run
+
+from mmfreekd.models import FrequencyPrompt
+from mmfreekd.models.zoo import build_model
+from mmfreekd.prompt_files import save_prompts
 
 MIM = (sys.executable, '-m', 'mim')
 # a detector that has hardly been trained is sure of nothing
@@ -78,3 +88,87 @@ def test_mim_run_finds_the_other_tools(workspace):
         2,
     )
     assert (workspace.path / 'shapes/annotations').is_dir()
+
+
+# what is to be trained, then paths and sizes
+ZOO = dict(
+    coco=(
+        'freekd-paper_neck_retinanet_r101_retinanet_r50_2x_coco',
+        'model.architecture.backbone.init_cfg.checkpoint=backbone.pth',
+        'train_cfg.max_epochs=1',
+        'train_dataloader.dataset.pipeline.2.scale="(96,96)"',
+        'val_dataloader.dataset.pipeline.1.scale="(96,96)"',
+        'val_evaluator.ann_file=data/zoo/coco/annotations/'
+        'instances_val2017.json',
+        UNSURE[1],
+    ),
+    cityscapes=(
+        'freekd_backbone_pspnet_r101_pspnet_r18_40k_cityscapes-512x512',
+        'model.architecture.pretrained=backbone.pth',
+        'model.architecture.data_preprocessor.size="(96,96)"',
+        'train_cfg.max_iters=2',
+        'train_cfg.val_interval=2',
+        'train_dataloader.dataset.pipeline.2.scale="(96,96)"',
+        'train_dataloader.dataset.pipeline.3.crop_size="(96,96)"',
+        'val_dataloader.dataset.pipeline.1.scale="(96,96)"',
+    ),
+)
+
+
+@pytest.mark.parametrize('data', ZOO)
+def test_mim_trains_a_pair_of_the_zoo(workspace, data):
+    name, *options = ZOO[data]
+    root = f'data/zoo/{data}/'
+    make_data(workspace.path, data)
+    make_weights(workspace.path, name)
+    out = workspace.run(
+        *MIM,
+        'train',
+        'mmfreekd',
+        f'{name}.py',
+        '--work-dir',
+        name,
+        '--cfg-options',
+        'model.teacher_ckpt=teacher.pth',
+        'model.distiller.distill_losses.loss_freekd.prompt_ckpt=prompts.pth',
+        f'train_dataloader.dataset.data_root={root}',
+        f'val_dataloader.dataset.data_root={root}',
+        'train_dataloader.dataset.indices=4',
+        'val_dataloader.dataset.indices=2',
+        'default_hooks.logger.interval=1',
+        *options,
+        timeout=900,
+    )
+    assert 'distill.loss_freekd' in out
+    assert dict(coco='coco/bbox_mAP', cityscapes='mIoU')[data] in out
+    assert list((workspace.path / name).glob('student_*.pth'))
+
+
+def make_data(folder: Path, data: str) -> None:
+    """The demo's data set, its classes called as the first of COCO."""
+    shutil.copytree(folder / 'data/demo' / data, folder / 'data/zoo' / data)
+    for path in (folder / 'data/zoo/coco').glob('annotations/*.json'):
+        content = json.loads(path.read_text())
+        names = CocoDataset.METAINFO['classes']
+        ids = [category['id'] for category in content['categories']]
+        ids += range(100, 100 + len(names) - len(ids))
+        content['categories'] = [
+            dict(id=id_, name=name) for id_, name in zip(ids, names)
+        ]
+        path.write_text(json.dumps(content))
+
+
+def make_weights(folder: Path, name: str) -> None:
+    """Random ones in place of those of the zoo and of stage 1."""
+    (path,) = (ROOT / 'configs/freekd').rglob(f'{name}.py')
+    model = Config.fromfile(path).model
+    teacher = build_model(dict(model.teacher), 'teacher')
+    student = build_model(dict(model.architecture), 'architecture')
+    loss = model.distiller.distill_losses.loss_freekd
+    prompts = torch.nn.ModuleList(
+        FrequencyPrompt(loss.channels)
+        for _ in range(loss.get('num_levels', 1))
+    )
+    torch.save(teacher.state_dict(), folder / 'teacher.pth')
+    torch.save(student.backbone.state_dict(), folder / 'backbone.pth')
+    save_prompts(prompts, str(folder / 'prompts.pth'))
