@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 sys.path.insert(0, str(Path(__file__).parent))
-from demo_report import write_report  # noqa: E402
 from demo_steps import DEMO_DIR, TASKS, Step, steps_of  # noqa: E402
 
 MINUTES = 13  # on two cores
@@ -146,6 +145,8 @@ def main() -> None:
         )
     except KeyboardInterrupt:
         raise SystemExit('\nStopped. Run this again to go on from here.')
+    from demo_report import write_report  # slow, for it draws
+
     print(write_report())
 
 

@@ -1,6 +1,6 @@
 """Predictions of the demo's models, drawn on validation images."""
 
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, List
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS, init_default_scope
 
 import mmfreekd.registry  # noqa: F401
 
-SCALE = 3
+SCALE = 4
 COLOURS = np.array(
     [
         [230, 60, 60],
@@ -22,7 +22,8 @@ COLOURS = np.array(
     ],
     np.uint8,
 )
-MIN_SCORE = 0.3
+SEGMENTS = np.concatenate([[[40, 40, 40]], COLOURS])  # first the background
+MIN_SCORE = 0.25
 
 
 def checkpoints(task: Task, steps: Dict[str, Step]) -> List[str]:
@@ -35,48 +36,58 @@ def checkpoints(task: Task, steps: Dict[str, Step]) -> List[str]:
     return [alone, str(freekd), teacher]
 
 
-def panels(
-    task: Task, steps: Dict[str, Step], indices: Sequence[int]
-) -> Iterator[List[np.ndarray]]:
-    """Ground truth and predictions for each image.
+class Panels:
+    """The models of a task, and what they see in validation images.
 
     Args:
         task (Task): The task.
         steps (dict[str, Step]): Its finished steps.
-        indices (list[int]): Which validation images.
-
-    Yields:
-        list[np.ndarray]: Four RGB images: ground truth, student alone,
-        student with FreeKD, teacher.
     """
-    configs = [
-        f'configs/demo/{name}.py'
-        for name in (task.student, task.student, task.teacher)
-    ]
-    detection = task.host == 'mmdet'
-    if detection:
-        from mmdet.apis import inference_detector as infer
-        from mmdet.apis import init_detector as init
-    else:
-        from mmseg.apis import inference_model as infer
-        from mmseg.apis import init_model as init
-    models = [
-        init(config, checkpoint, device='cpu')
-        for config, checkpoint in zip(configs, checkpoints(task, steps))
-    ]
-    config = Config.fromfile(configs[0])
-    init_default_scope(task.host)
-    dataset = DATASETS.build(config.val_dataloader.dataset)
-    draw = draw_boxes if detection else draw_segments
-    for index in indices:
-        info = dataset.get_data_info(index)
-        image = cv2.imread(info['img_path'])
-        truth = dataset[index]['data_samples']
-        samples = [infer(model, image) for model in models]
-        yield [
+
+    def __init__(self, task: Task, steps: Dict[str, Step]) -> None:
+        configs = [
+            f'configs/demo/{name}.py'
+            for name in (task.student, task.student, task.teacher)
+        ]
+        self.detection = task.host == 'mmdet'
+        if self.detection:
+            from mmdet.apis import inference_detector as infer
+            from mmdet.apis import init_detector as init
+        else:
+            from mmseg.apis import inference_model as infer
+            from mmseg.apis import init_model as init
+        self.infer = infer
+        self.models = [
+            init(config, checkpoint, device='cpu')
+            for config, checkpoint in zip(configs, checkpoints(task, steps))
+        ]
+        config = Config.fromfile(configs[0])
+        init_default_scope(task.host)
+        self.dataset = DATASETS.build(config.val_dataloader.dataset)
+
+    def draw(self, index: int) -> List[np.ndarray]:
+        """Draw one image four times.
+
+        Args:
+            index (int): Which validation image.
+
+        Returns:
+            list[np.ndarray]: RGB images: ground truth, student alone,
+            student with FreeKD, teacher.
+        """
+        draw = draw_boxes if self.detection else draw_segments
+        image = cv2.imread(self.dataset.get_data_info(index)['img_path'])
+        truth = self.dataset[index]['data_samples']
+        samples = [self.infer(model, image) for model in self.models]
+        return [
             draw(image, truth, True),
             *(draw(image, sample, False) for sample in samples),
         ]
+
+    def colours(self) -> Dict[str, np.ndarray]:
+        """The colour of each class."""
+        colours = COLOURS if self.detection else SEGMENTS
+        return dict(zip(self.dataset.metainfo['classes'], colours))
 
 
 def enlarge(image: np.ndarray) -> np.ndarray:
@@ -99,7 +110,7 @@ def draw_boxes(image: np.ndarray, sample, truth: bool) -> np.ndarray:
     for box, label in zip(boxes.numpy() * SCALE, labels.numpy()):
         x1, y1, x2, y2 = (int(v) for v in box)
         colour = COLOURS[label].tolist()
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), (255, 255, 255), 5)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), (255, 255, 255), 4)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, 2)
     return canvas
 
@@ -108,7 +119,6 @@ def draw_segments(image: np.ndarray, sample, truth: bool) -> np.ndarray:
     """Blend the classes of ground truth or prediction over the image."""
     field = sample.gt_sem_seg if truth else sample.pred_sem_seg
     labels = field.data.squeeze(0).numpy()
-    colours = np.concatenate([[[40, 40, 40]], COLOURS])[labels]
     grey = image.mean(axis=2, keepdims=True)
-    blended = (0.3 * grey + 0.7 * colours).astype(np.uint8)
+    blended = (0.3 * grey + 0.7 * SEGMENTS[labels]).astype(np.uint8)
     return enlarge(blended[..., ::-1])

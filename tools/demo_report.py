@@ -1,13 +1,19 @@
-"""The table and the picture that the demo ends with."""
+"""The table and the pictures that the demo ends with."""
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Dict, List
 
 import numpy as np
+from demo_pictures import MIN_SCORE, Panels
 from demo_steps import DEMO_DIR, SEEDS, TASKS, Step, Task, steps_of
 
-IMAGES = (3, 11, 20, 42)  # of the validation set
+sys.path.insert(0, str(Path(__file__).parent / 'analysis'))
+import plot_runs  # noqa: E402
+
+IMAGES = (3, 20, 30, 50)  # of the validation set
+COLUMNS = 'ground truth', 'student alone', 'FreeKD student', 'teacher'
 
 
 def results(task: Task) -> Dict[str, Step]:
@@ -41,7 +47,8 @@ def rows_of(task: Task) -> List[List[str]]:
             title,
             *(f'{v:.1f}' for v in values),
             *([''] * (len(SEEDS) - len(values))),
-            f'{np.mean(values):.1f}',
+            f'{np.mean(values):.1f}'
+            + (f' ± {np.std(values, ddof=1):.1f}' if values[1:] else ''),
         ]
         for title, values in rows
     ]
@@ -79,7 +86,7 @@ def verdict(task: Task) -> str:
 
 def table(rows: List[List[str]]) -> str:
     """Rows as a Markdown table with even columns."""
-    head = ['pair', 'model', *(f'seed {s}' for s in SEEDS), 'mean']
+    head = ['pair', 'model', *(f'seed {s}' for s in SEEDS), 'mean ± deviation']
     widths = [
         max(len(row[i]) for row in [head, *rows]) for i in range(len(head))
     ]
@@ -120,40 +127,78 @@ def write_report() -> str:
             *map(verdict, TASKS.values()),
         ]
     )
-    picture = DEMO_DIR / 'report.png'
-    draw_picture(picture)
     report = DEMO_DIR / 'report.md'
     report.write_text(
-        f'{text}\n\n![Ground truth and predictions]({picture.name})\n\n'
-        'From left to right: ground truth, student alone, student with '
-        'FreeKD, teacher (seed 0).\n'
+        '\n'.join([text, '', *(pictures(task) for task in TASKS.values())])
     )
-    return f'\n{text}\n\nThis report with a picture: {report}'
+    return f'\n{text}\n\nThis report with pictures: {report}'
 
 
-def draw_picture(path: Path) -> None:
+def pictures(task: Task) -> str:
+    """Draw the pictures of a task.
+
+    Returns:
+        str: How the report shows them.
+    """
+    predictions = f'predictions_{task.name}.png'
+    draw_predictions(task, DEMO_DIR / predictions)
+    curves = f'curves_{task.name}.png'
+    draw_curves(task, DEMO_DIR / curves)
+    return '\n'.join(
+        [
+            f'## {task.title}',
+            '',
+            'Validation images; students of seed 0, and of boxes those that '
+            f'are at least {100 * MIN_SCORE:.0f} % sure.',
+            '',
+            f'![Ground truth and predictions]({predictions})',
+            '',
+            'The trainings of the students.',
+            '',
+            f'![Curves]({curves})',
+            '',
+        ]
+    )
+
+
+def draw_predictions(task: Task, path: Path) -> None:
     """Draw ground truth and predictions on some validation images."""
-    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-    from demo_pictures import panels
-
-    columns = ['ground truth', 'student alone', 'FreeKD student', 'teacher']
-    tasks = list(TASKS.values())
-    figure, axes = plt.subplots(
-        len(IMAGES),
-        len(columns) * len(tasks),
-        layout='constrained',
-        figsize=(2 * len(columns) * len(tasks), 2.1 * len(IMAGES)),
+    shown = Panels(task, results(task))
+    figure = Figure(
+        layout='constrained', figsize=(2.4 * len(COLUMNS), 2.4 * len(IMAGES))
     )
-    for i, task in enumerate(tasks):
-        block = axes[:, i * len(columns) : (i + 1) * len(columns)]
-        for row, images in zip(block, panels(task, results(task), IMAGES)):
-            for ax, image in zip(row, images):
-                ax.imshow(image)
-                ax.axis('off')
-        for ax, title in zip(block[0], columns):
-            ax.set_title(f'{title}\n({task.name})', fontsize=9)
+    axes = figure.subplots(len(IMAGES), len(COLUMNS))
+    for line, index in zip(axes, IMAGES):
+        for ax, image in zip(line, shown.draw(index)):
+            ax.imshow(image)
+            ax.set(xticks=[], yticks=[])
+    for ax, title in zip(axes[0], COLUMNS):
+        ax.set_title(title, fontsize=12)
+    patches = [
+        Patch(color=colour / 255, label=name)
+        for name, colour in shown.colours().items()
+    ]
+    figure.legend(
+        handles=patches, loc='outside lower center', ncols=6, fontsize=11
+    )
     figure.savefig(path, dpi=100)
-    plt.close(figure)
+
+
+def draw_curves(task: Task, path: Path) -> None:
+    """Draw what the log tells of the students' trainings."""
+    runs = {
+        f'{title}, seed {seed}': plot_runs.read_run(
+            str(DEMO_DIR / task.name / f'{name}_seed{seed}')
+        )
+        for name, title in (('student', 'student alone'), ('freekd', 'FreeKD'))
+        for seed in SEEDS
+    }
+    keys = [
+        key
+        for key in plot_runs.choose_keys(list(runs.values()))
+        if any(len(curves.get(key, ())) > 1 for curves in runs.values())
+    ]
+    plot_runs.draw(runs, keys, (3.4, 2.3)).savefig(path, dpi=80)
