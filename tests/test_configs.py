@@ -144,8 +144,10 @@ def batch_of(cfg: Config) -> dict:
     """Small images, with masks if the config's data set loads them."""
     if cfg.default_scope == 'mmseg':
         return seg_batch(IMAGES)
-    # DINO picks its 900 queries among the tokens: 256 x 256 pixels have 1360
-    larger = 2 if 'dino' in str(cfg.model).lower() else 1
+    # DINO picks its 900 queries among the tokens; in 128 x 128 pixels there
+    # are 1364 of five scales, but 340 of four
+    model = str(cfg.model.architecture).lower()
+    larger = 2 if 'dino' in model and '5scale' not in model else 1
     batch = det_batch([(larger * h, larger * w) for h, w in IMAGES])
     if "'with_mask': True" not in str(cfg.train_dataloader.to_dict()):
         return batch

@@ -54,7 +54,7 @@ class FeatureDistill(FreeKDDistill):
             )
         self._compared = compared[0]
 
-    def predict(
+    def _predict(
         self,
         batch_inputs: Tensor,
         data_samples: Optional[List[BaseDataElement]] = None,

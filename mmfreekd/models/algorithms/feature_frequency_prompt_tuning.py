@@ -37,7 +37,7 @@ class FeatureFrequencyPromptTuning(FrequencyPromptTuning):
         # its hook comes after the one that prompts
         self._run_teacher = StopAfter(self.teacher, {self.source: 1})
 
-    def predict(
+    def _predict(
         self,
         inputs: Tensor,
         data_samples: Optional[List[BaseDataElement]] = None,

@@ -61,19 +61,18 @@ class Dinov2Encoder(BaseModule):
         self.patch = config.patch_size
         self.model = transformers.Dinov2Backbone(config)
 
-    def forward(self, images: Tensor) -> Union[Tensor, Tuple[Tensor, ...]]:
+    def forward(self, images: Tensor) -> Tuple[Tensor, ...]:
         """Encode a batch.
 
         Args:
             images (Tensor): ``(N, 3, H, W)``, normalised.
 
         Returns:
-            Tensor | tuple[Tensor]: ``(N, C, H / stride, W / stride)``,
-            rounded up; a tuple for several blocks.
+            tuple[Tensor]: ``(N, C, H / stride, W / stride)``, rounded up,
+            for each of the chosen blocks.
         """
         size = [-(-n // self.stride) * self.patch for n in images.shape[-2:]]
         images = F.interpolate(
             images, size, mode='bilinear', align_corners=False
         )
-        maps = self.model(images).feature_maps
-        return maps[0] if len(maps) == 1 else tuple(maps)
+        return tuple(self.model(images).feature_maps)

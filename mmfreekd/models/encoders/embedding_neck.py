@@ -24,7 +24,7 @@ class EmbeddingNeck(BaseModule):
     Args:
         in_channels (list[int]): Channels of each pyramid level.
         level (int): The level whose size the embedding has. Defaults to 0.
-        out_channels (int): Defaults to 256, as SAM's embedding.
+        out_channels (int): SAM's embedding has 256. Defaults to 256.
         init_cfg (dict, optional): Defaults to None.
     """
 

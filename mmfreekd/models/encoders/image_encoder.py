@@ -48,7 +48,7 @@ class ImageEncoder(BaseModel):
 
         Returns:
             Tensor | tuple[Tensor]: What the neck puts out, or the backbone
-            where there is none.
+            where there is none; a single map without a tuple around it.
 
         Raises:
             UsageError: In another mode: there is no head.
@@ -60,4 +60,7 @@ class ImageEncoder(BaseModel):
                 'it with mmfreekd.FeatureDistill; both need no labels'
             )
         features = self.backbone(inputs)
-        return features if self.neck is None else self.neck(features)
+        if self.neck is not None:
+            features = self.neck(features)
+        single = not isinstance(features, Tensor) and len(features) == 1
+        return features[0] if single else features

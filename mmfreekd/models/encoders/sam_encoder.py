@@ -1,4 +1,4 @@
-from typing import Optional, Union
+from typing import Optional, Tuple, Union
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -66,15 +66,15 @@ class SamEncoder(BaseModule):
         if with_cp:
             self.model.gradient_checkpointing_enable(dict(use_reentrant=False))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tuple[Tensor]:
         """Embed a batch.
 
         Args:
             images (Tensor): ``(N, 3, image_size, image_size)``, normalised.
 
         Returns:
-            Tensor: The image embedding, ``(N, 256, image_size / 16,
-            image_size / 16)``.
+            tuple[Tensor]: The image embedding, ``(N, 256, image_size / 16,
+            image_size / 16)``; a tuple, as all backbones return.
 
         Raises:
             UsageError: If the images are of another size.
@@ -86,4 +86,4 @@ class SamEncoder(BaseModule):
                 'pad them in the data preprocessor (pad_size_divisor), and '
                 'set image_size'
             )
-        return self.model(images).last_hidden_state
+        return (self.model(images).last_hidden_state,)

@@ -1,0 +1,143 @@
+"""Every config of foundation models, at full width and depth, small images.
+
+``pytest -m '' -rP tests/test_foundation_configs.py`` prints the memory.
+"""
+
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from mmengine.structures import BaseDataElement
+from tiny_models import losses_of, seg_batch
+
+import mmfreekd.registry
+from mmfreekd.models import FreeKDLoss, FrequencyPrompt
+from mmfreekd.models.zoo import build_model
+from mmfreekd.prompt_files import save_prompts
+
+pytest.importorskip('transformers')
+CONFIGS = Path(__file__).parents[1] / 'configs'
+FOUNDATION = sorted((CONFIGS / 'foundation').glob('[sd]*[m2]/*.py'))
+SHAPES = sorted((CONFIGS / 'foundation' / 'shapes').glob('*.py'))
+STAGE_2 = [p for p in FOUNDATION if p.name.startswith('freekd')]
+SIZE = 128  # SAM's encoders keep a position for each patch of it
+
+
+def heavy(path: Path) -> bool:
+    return any(arch in path.stem for arch in ('vit-l', 'vit-h'))
+
+
+def with_marks(paths):
+    return [
+        pytest.param(
+            path,
+            id=path.stem,
+            marks=[pytest.mark.slow] + [pytest.mark.extra] * heavy(path),
+        )
+        for path in paths
+    ]
+
+
+def small_images(model: dict) -> None:
+    """The same networks, but for fewer positions."""
+    for name in ('architecture', 'teacher'):
+        encoder = model.get(name, {}).get('backbone', {})
+        if encoder.get('type') == 'mmfreekd.SamEncoder':
+            encoder['image_size'] = SIZE
+        preprocessor = model.get(name, {}).get('data_preprocessor', {})
+        if 'pad_size_divisor' in preprocessor:
+            preprocessor['pad_size_divisor'] = SIZE
+
+
+def batch(cfg: Config) -> dict:
+    if cfg.default_scope == 'mmseg':
+        return seg_batch([(SIZE, SIZE)] * 2)
+    samples = [
+        BaseDataElement(metainfo=dict(img_shape=(SIZE, SIZE))) for _ in '12'
+    ]
+    images = [torch.randint(0, 256, (3, SIZE, SIZE)).byte() for _ in samples]
+    return dict(inputs=images, data_samples=samples)
+
+
+@pytest.mark.parametrize('path', with_marks(FOUNDATION))
+def test_a_step_trains_what_it_is_to_train(path, tmp_path):
+    cfg = Config.fromfile(path)
+    init_default_scope(cfg.default_scope)
+    small_images(cfg.model)
+    cfg.model.teacher_ckpt = None
+    if path in STAGE_2:
+        with_prompts(cfg.model, tmp_path)
+    model = revert_sync_batchnorm(mmfreekd.registry.MODELS.build(cfg.model))
+    if cfg.default_scope == 'mmseg':
+        model.data_preprocessor.size = (SIZE, SIZE)
+    losses = losses_of(model.train(), batch(cfg))
+    loss, _ = model.parse_losses(losses)
+    loss.backward()
+    assert torch.isfinite(loss)
+    frozen = 'teacher.' if path in STAGE_2 else 'architecture.'
+    for key, parameter in model.named_parameters():
+        trained = parameter.requires_grad and not key.startswith(frozen)
+        assert (parameter.grad is not None) == trained, key
+    if path in STAGE_2:
+        assert losses['distill.loss_freekd'] > 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    millions = sum(p.numel() for p in model.parameters()) / 1e6
+    print(f'{path.stem}: {millions:.0f} M parameters, peak {peak:.2f} GB')
+
+
+def with_prompts(model, folder: Path) -> None:
+    """The teacher as a model, and prompts for it in a file."""
+    loss = model.distiller.distill_losses.loss_freekd
+    model.teacher = build_model(model.teacher.to_dict(), 'teacher')
+    untuned = FreeKDLoss(
+        channels=loss.channels, preset=loss.preset, prompt_ckpt=None
+    )
+    loss.prompt_ckpt = str(folder / 'prompts.pth')
+    save_prompts(
+        torch.nn.ModuleList(
+            FrequencyPrompt(c, untuned.num_prompts, **untuned.layout)
+            for c in untuned.channels
+        ),
+        loss.prompt_ckpt,
+    )
+
+
+@pytest.mark.parametrize('path', STAGE_2, ids=lambda path: path.stem)
+def test_the_prompts_of_stage_2_come_from_a_stage_1(path):
+    cfg = Config.fromfile(path)
+    loss = cfg.model.distiller.distill_losses.loss_freekd
+    name = Path(loss.prompt_ckpt).parent.name
+    stage_1 = Config.fromfile(path.parent / f'{name}.py').model
+    assert stage_1.teacher_ckpt == cfg.model.teacher_ckpt
+    assert stage_1.architecture.backbone == cfg.model.teacher.backbone
+    assert stage_1.channels == loss.channels
+    assert stage_1.preset == loss.preset
+
+
+@pytest.mark.parametrize('path', FOUNDATION, ids=lambda path: path.stem)
+def test_a_config_can_be_trained(path):
+    cfg = Config.fromfile(path)
+    assert {'train_cfg', 'optim_wrapper', 'param_scheduler'} <= cfg.keys()
+    assert {'train_dataloader', 'val_dataloader'} <= cfg.keys()
+    stage = 'Student' if path in STAGE_2 else 'Prompt'
+    assert {hook.type for hook in cfg.custom_hooks} >= {
+        'mmfreekd.RandomStateHook',
+        'mmfreekd.PlainCheckpointHook',
+        f'mmfreekd.{stage}CheckpointHook',
+    }
+
+
+@pytest.mark.parametrize('path', SHAPES, ids=lambda path: path.stem)
+def test_the_small_models_can_be_built(path):
+    cfg = Config.fromfile(path)
+    init_default_scope(cfg.default_scope)
+    cfg.model.teacher_ckpt = None
+    if 'distiller' in cfg.model:
+        for loss in cfg.model.distiller.distill_losses.values():
+            if 'prompt_ckpt' in loss:
+                loss.prompt_ckpt = None
+    mmfreekd.registry.MODELS.build(cfg.model)
