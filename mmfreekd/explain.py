@@ -10,10 +10,12 @@ import json
 import os
 import re
 from difflib import get_close_matches
+from importlib import import_module
 from importlib.metadata import version
 from typing import Callable, Iterable, List, Optional, Tuple
 from urllib.error import URLError
 
+from .compat.versions import BUILD_MMCV
 from .errors import UsageError
 
 DISK = {
@@ -80,6 +82,10 @@ def _registry(error: KeyError) -> Optional[str]:
                 'such a part'
             )
         return None
+    try:  # without it nothing of mmdet is registered, and nobody says so
+        import_module('mmcv._ext')
+    except ImportError as broken:
+        return _import(broken)
     name, _, kind = match.groups()
     known = {k: r.scope for r in _registries(kind) for k in r.module_dict}
     near = get_close_matches(name.split('.')[-1], known, n=3, cutoff=0.6)
@@ -151,7 +157,15 @@ def _file(error: OSError) -> Optional[str]:
 
 
 def _import(error: ImportError) -> Optional[str]:
-    return TORCHVISION if error.name == 'torchvision' else None
+    if error.name == 'torchvision':
+        return TORCHVISION
+    if error.name == 'mmcv._ext':
+        return (
+            f'the operators of MMCV do not load ({error}): they are missing, '
+            'or were compiled for another torch. Compile them anew: '
+            f'{BUILD_MMCV}'
+        )
+    return None
 
 
 def _runtime(error: RuntimeError) -> Optional[str]:
@@ -189,6 +203,13 @@ def _value(error: ValueError) -> Optional[str]:
             'the checkpoint to go on from belongs to another model or '
             f'optimiser ({text}). Resume with the config that it was '
             'trained with'
+        )
+    if 'need at least one array to concatenate' in text:
+        return (
+            'a data set holds no image with an object of its classes. '
+            'metainfo.classes must be the very names of the categories in '
+            'the annotation file (a single one with a comma after it), and '
+            'ann_file that of the data set'
         )
     if match := NUMBER.search(text):
         return f'{match[0]}. Set it in the config'
