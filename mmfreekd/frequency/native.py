@@ -24,7 +24,14 @@ from torch import Tensor
 SOURCE = Path(__file__).with_name('haar.cpp')
 SWITCH = 'MMFREEKD_NATIVE'
 # libgomp is not linked: PyTorch has loaded the one that it uses itself
-COMPILE = ('-O3', '-march=native', '-fno-math-errno', '-fopenmp', '-fPIC')
+COMPILE = (
+    '-std=c++17',
+    '-O3',
+    '-march=native',
+    '-fno-math-errno',
+    '-fopenmp',
+    '-fPIC',
+)
 SECONDS = 120  # more than any compiler takes
 LEVELS = 3  # as many wavelet levels as a block of 8 x 8 has
 PENALTIES = ('l1', 'mse', 'log_mse')
@@ -235,32 +242,37 @@ def _load() -> Loaded:
     return Loaded(library, str(path))
 
 
+def _path(compiler: List[str]) -> Path:
+    """Where the library is: one for each source, command and CPU."""
+    key = hashlib.sha256(SOURCE.read_bytes())
+    key.update('\0'.join([*compiler, *COMPILE, _cpu()]).encode())
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    return cache / 'mmfreekd' / f'haar-{key.hexdigest()[:16]}.so'
+
+
 def _compiled() -> Path:
     """The library, which is compiled unless it was before."""
     compiler = shlex.split(os.environ.get('CXX', 'c++'))
-    source = SOURCE.read_bytes()
-    key = hashlib.sha256(source)
-    key.update('\0'.join([*compiler, *COMPILE, _cpu()]).encode())
-    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-    path = cache / 'mmfreekd' / f'haar-{key.hexdigest()[:16]}.so'
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # several processes may be here: each has a folder of its own
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            compiled, library = f'{folder}/haar.o', f'{folder}/haar.so'
-            for arguments in (
-                [*COMPILE, '-std=c++17', '-c', str(SOURCE), '-o', compiled],
-                ['-shared', compiled, '-o', library],
-            ):
-                subprocess.run(
-                    [*compiler, *arguments],
-                    check=True,
-                    timeout=SECONDS,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            os.replace(library, path)
+    path = _path(compiler)
+    if path.exists():
+        return path
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # several processes may be here: each has a folder of its own
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        compiled, library = f'{folder}/haar.o', f'{folder}/haar.so'
+        for arguments in (
+            [*COMPILE, '-c', str(SOURCE), '-o', compiled],
+            ['-shared', compiled, '-o', library],
+        ):
+            subprocess.run(
+                [*compiler, *arguments],
+                check=True,
+                timeout=SECONDS,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        os.replace(library, path)
     return path
 
 

@@ -32,8 +32,9 @@ def fresh(monkeypatch, tmp_path):
 
 @needs_kernels
 def test_compiled_once_for_all_processes(fresh):
-    with ThreadPoolExecutor(3) as pool:
-        paths = {p.result() for p in [pool.submit(native._compiled)] * 3}
+    with ThreadPoolExecutor(2) as pool:
+        compiling = [pool.submit(native._compiled) for _ in range(2)]
+    paths = {each.result() for each in compiling}
     (path,) = paths
     assert [*fresh.iterdir()] == [path]
     written = path.stat().st_mtime_ns
@@ -71,11 +72,17 @@ def test_does_without_where_it_has_to(fresh, monkeypatch, variable, value):
     assert not [*fresh.glob('*')] if fresh.parent.is_dir() else True
 
 
-@needs_kernels
-def test_another_compiler_command_is_another_library(fresh, monkeypatch):
-    first = native._compiled()
-    monkeypatch.setenv('CXX', 'c++ -DSOMETHING')
-    assert native._compiled() != first
+def test_another_command_cpu_or_source_is_another_library(
+    tmp_path, monkeypatch
+):
+    paths = [native._path(['c++']), native._path(['c++', '-DSOMETHING'])]
+    monkeypatch.setattr(native, '_cpu', lambda: 'flags: none')
+    paths.append(native._path(['c++']))
+    source = tmp_path / 'haar.cpp'
+    source.write_text('// another')
+    monkeypatch.setattr(native, 'SOURCE', source)
+    paths.append(native._path(['c++']))
+    assert len({*paths}) == 4
 
 
 def test_slots_are_where_the_coefficients_stand():
