@@ -56,7 +56,9 @@ def test_what_is_done_with_your_data_is_in_the_template(page):
         assert (ROOT / 'configs/_template_' / name).is_file()
 
 
-@pytest.mark.parametrize('page', sorted(ROOT.glob('docs/*.md')))
+@pytest.mark.parametrize(
+    'page', [ROOT / 'README.md', *sorted(ROOT.glob('docs/*.md'))]
+)
 def test_links_lead_somewhere(page):
     for link in re.findall(r'\]\(([^)#]+)\)', page.read_text()):
         assert link.startswith('https:') or (page.parent / link).exists()
