@@ -37,9 +37,9 @@ class Range(NamedTuple):
 WORKING = (
     Range(
         'torch',
-        (2, 1),
+        (2, 3),
         (3,),
-        'it needs what torch has since 2.1',
+        'torch.compiler.is_compiling came with 2.3',
         'pip install torch==2.13.0, then MMCV anew',
     ),
     Range(
@@ -102,13 +102,6 @@ def known_bad(installed: Callable[[str], Optional[str]]) -> List[str]:
         if (found := installed(package)) is not None
         and not least <= numbers(found) < below
     ]
-    torch, numpy = installed('torch'), installed('numpy')
-    if torch and numpy and numbers(torch) < (2, 3) and numbers(numpy) >= (2,):
-        said.append(
-            f'numpy {numpy} does not work with torch {torch}: before 2.3, '
-            'torch was compiled for numpy 1. Mend it with: pip install '
-            '"numpy<2" "opencv-python<4.12"'
-        )
     if installed('mmcv-lite') and not installed('mmcv'):
         said.append(
             'mmcv-lite does not work here: MMDetection imports the operators '

@@ -81,10 +81,6 @@ def packages() -> List[Finding]:
             findings.append(
                 Finding(name, f'{user} needs it', f'pip install {name}')
             )
-    for said in known_bad(installed):
-        if said.startswith('numpy'):
-            numpy, mend = said.split('. Mend it with: ')
-            findings.append(Finding('numpy', numpy, mend))
     if installed('mmcv-lite'):
         mend = f'pip uninstall -y mmcv-lite; {BUILD_MMCV}'
         findings.append(Finding('mmcv-lite', 'has no operators', mend))
