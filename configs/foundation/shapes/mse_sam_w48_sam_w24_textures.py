@@ -1,7 +1,7 @@
 # the small encoder -> one of half its width and depth, by the mean squared
 # error of the embedding alone, on images without labels
 _base_ = './sam_w48_textures.py'
-max_iters = 300
+max_iters = 150
 metric = 'embedding/mse'
 images = dict(
     dataset=dict(
@@ -44,7 +44,7 @@ model = dict(
                 patch_size=4,
                 output_channels=64))),
     teacher={{_base_.model}},
-    teacher_ckpt='work_dirs/sam_w48_textures/iter_800.pth',
+    teacher_ckpt='work_dirs/sam_w48_textures/iter_300.pth',
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',
         student_recorders=dict(embedding=embedding),
@@ -61,8 +61,8 @@ model = dict(
                 t_feature=dict(recorder='embedding', from_student=False)))))
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters,
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=20, end=max_iters,
          eta_min=1e-5)
 ]
 custom_hooks = [

@@ -1,12 +1,12 @@
 # stage 1 of the small encoder, without labels
 _base_ = './sam_w48_textures.py'
-max_iters = 200
+max_iters = 100
 metric = 'embedding/mse'
 model = dict(
     _delete_=True,
     type='mmfreekd.FeatureFrequencyPromptTuning',
     architecture={{_base_.model}},
-    teacher_ckpt='work_dirs/sam_w48_textures/iter_800.pth',
+    teacher_ckpt='work_dirs/sam_w48_textures/iter_300.pth',
     source='backbone',
     channels=64,
     preset='paper')

@@ -8,7 +8,7 @@ _base_ = [
 default_scope = 'mmseg'
 metric = 'mIoU'
 norm_cfg = dict(type='BN', requires_grad=True)
-max_iters = 800
+max_iters = 300
 model = dict(
     data_preprocessor=dict(size=(64, 64)),
     backbone=dict(
