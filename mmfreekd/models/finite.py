@@ -42,14 +42,19 @@ class FiniteCheck:
         self.reported = False
 
     def __call__(
-        self, loss: Tensor, losses: Dict[str, Any], distiller, scaled: bool
+        self,
+        loss: Tensor,
+        losses: Dict[str, Any],
+        tensors: Iterator[Tuple[str, Tensor]],
+        scaled: bool,
     ) -> Tensor:
         """Look at the loss of a step.
 
         Args:
             loss (Tensor): The sum of what is trained on.
             losses (dict): Its parts.
-            distiller (FreeKDDistiller): Holds the features of the step.
+            tensors (iterator): What the losses were made of, each with where
+                it is; only asked for where a loss is not finite.
             scaled (bool): Whether a gradient scaler of AMP takes the step.
 
         Returns:
@@ -69,7 +74,7 @@ class FiniteCheck:
         self.skipped += 1
         where = 'in another process'
         if not own:
-            where = first_nonfinite(distiller, losses)
+            where = first_nonfinite(tensors, losses)
         iteration = MessageHub.get_current_instance().get_info('iter', 0)
         said = f'iteration {iteration + 1}: not finite {where}'
         cannot_skip = get_world_size() > 1 and not scaled
@@ -101,17 +106,20 @@ def zero_loss(loss: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def first_nonfinite(distiller, losses: Dict[str, Any]) -> str:
+def first_nonfinite(
+    tensors: Iterator[Tuple[str, Tensor]], losses: Dict[str, Any]
+) -> str:
     """Say where the first number is that is not finite.
 
     Args:
-        distiller (FreeKDDistiller): With the records of the step.
+        tensors (iterator): What the losses were made of, in order, each with
+            where it is.
         losses (dict): The losses of the step.
 
     Returns:
         str: The feature and its pyramid level, the band, or the loss.
     """
-    for where, x in _tensors(distiller):
+    for where, x in tensors:
         wrong = int((~x.isfinite()).sum())
         if wrong:
             return f'in {where} ({wrong} of {x.numel()} values)'
@@ -123,8 +131,16 @@ def first_nonfinite(distiller, losses: Dict[str, Any]) -> str:
     return f'in the loss {", ".join(names) or "as a sum"}'
 
 
-def _tensors(distiller) -> Iterator[Tuple[str, Tensor]]:
-    """Features of teacher and student, then the bands of their difference."""
+@torch.no_grad()
+def distilled(distiller) -> Iterator[Tuple[str, Tensor]]:
+    """Features of teacher and student, then the bands of their difference.
+
+    Args:
+        distiller (FreeKDDistiller): With the records of the step.
+
+    Yields:
+        tuple[str, Tensor]: Where it is, and the feature or band.
+    """
     mappings = distiller.loss_forward_mappings
     if not any(
         r.data_buffer for r in distiller.student_recorders.recorders.values()

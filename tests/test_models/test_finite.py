@@ -158,3 +158,47 @@ def test_several_processes_stop_where_one_would_skip(
     poison(model.student.neck, 0, math.nan)
     with pytest.raises(FloatingPointError, match='or with AMP'):
         step(model, det_pair.batch)
+
+
+@pytest.mark.parametrize('value', [math.nan, math.inf])
+def test_stage_1_names_a_feature(det_pair, build_tuning, value):
+    model = build_tuning(det_pair)
+    poison(model.teacher.neck, 1, value)
+    with pytest.raises(
+        FloatingPointError,
+        match="iteration 1: not finite in the teacher's feature 'neck', "
+        r'pyramid level 1 \(1 of',
+    ):
+        step(model, det_pair.batch)
+
+
+def test_stage_1_names_a_band_of_the_masks(det_pair, build_tuning):
+    model = build_tuning(det_pair)
+    model.prompts[2].prompts.data[4, 0, 0] = math.nan
+    with pytest.raises(
+        FloatingPointError,
+        match='the masks of pyramid level 2, band level2_horizontal',
+    ):
+        step(model, det_pair.batch)
+
+
+def test_stage_1_skips_a_step(pair, build_tuning):
+    model = build_tuning(pair, on_nonfinite='skip')
+    single = pair.num_levels is None
+    source = model.teacher.get_submodule(pair.source)
+    hook = source.register_forward_hook(
+        lambda module, inputs, out: (
+            out * math.nan if single else tuple(x * math.nan for x in out)
+        ),
+        prepend=True,
+    )
+    before = snapshot(model)
+    step(model, pair.batch)
+    assert_close(snapshot(model), before, rtol=0, atol=0)
+    assert model.finite_check.skipped == 1
+    hook.remove()
+    step(model, pair.batch)
+    assert model.finite_check.skipped == 0
+    assert not torch.equal(
+        model.prompts[0].prompts, before['prompts.0.prompts']
+    )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ...checkpoints import leave_out
 from ...errors import UsageError
 from ...registry import MODELS
-from ..finite import FiniteCheck
+from ..finite import FiniteCheck, distilled
 from ..inheritance import inherit as inherit_weights
 from ..inheritance import start_from
 from ..losses import FreeKDLoss
@@ -208,7 +208,8 @@ class FreeKDDistill(SingleTeacherDistill):
                 .FiniteCheck`.
         """
         loss, log_vars = super().parse_losses(losses)
-        loss = self.finite_check(loss, losses, self.distiller, self._scaled)
+        made_of = distilled(self.distiller)
+        loss = self.finite_check(loss, losses, made_of, self._scaled)
         return loss, log_vars
 
     @torch.no_grad()

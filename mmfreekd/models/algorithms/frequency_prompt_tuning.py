@@ -1,4 +1,4 @@
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.model import BaseModel
@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from ...checkpoints import leave_out
 from ...errors import UsageError
-from ...frequency import mask_overlap
+from ...frequency import band_names, mask_overlap
 from ...presets import preset_with
 from ...registry import MODELS
+from ..finite import FiniteCheck
 from ..layers import FrequencyPrompt
 from ..pyramid import Feature, channels_per_level, pyramid_levels
 from ..sources import find_source
@@ -55,6 +56,9 @@ class FrequencyPromptTuning(BaseAlgorithm):
         preset (str): The same as in stage 2: what ``prompt`` does not say,
             see :mod:`mmfreekd.presets`. Only ``'official'`` differs from the
             others here. Defaults to 'paper'.
+        on_nonfinite (str): What to do where a loss is not finite: ``'raise'``
+            or ``'skip'`` the step, see :mod:`mmfreekd.models.finite`.
+            Defaults to 'raise'.
         data_preprocessor (dict | nn.Module, optional): None: the teacher's.
             Defaults to None.
         init_cfg (dict, optional): Defaults to None.
@@ -79,7 +83,9 @@ class FrequencyPromptTuning(BaseAlgorithm):
         init_cfg: Optional[dict] = None,
         preset: str = 'paper',
         data_idx: Optional[Sequence[int]] = None,
+        on_nonfinite: str = 'raise',
     ) -> None:
+        finite_check = FiniteCheck(on_nonfinite)
         choices = preset_with(preset)
         teacher_is_built = isinstance(architecture, BaseModel)
         super().__init__(
@@ -112,6 +118,9 @@ class FrequencyPromptTuning(BaseAlgorithm):
                 type='mmfreekd.PromptDissimilarityLoss', kind=choices.overlap
             )
         )
+        self.finite_check = finite_check
+        self._scaled = False
+        self._features: List[Tensor] = []
         self._masks: List[List[Tensor]] = []
         find_source(self.teacher, source, 'teacher').register_forward_hook(
             self._prompt_output, with_kwargs=True
@@ -162,6 +171,8 @@ class FrequencyPromptTuning(BaseAlgorithm):
             ``mask_overlap``.
         """
         self._masks = []
+        # see FreeKDDistill.loss
+        self._scaled = inputs.is_cuda and torch.is_autocast_enabled()
         losses = self._teacher_losses(inputs, data_samples)
         if not self._masks:
             raise UsageError(
@@ -173,6 +184,32 @@ class FrequencyPromptTuning(BaseAlgorithm):
         with torch.no_grad():
             losses['mask_overlap'] = mask_overlap(every)
         return losses
+
+    def parse_losses(
+        self, losses: Dict[str, Tensor]
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """Add up what is trained on, and look whether it is finite.
+
+        Raises:
+            FloatingPointError: See :class:`mmfreekd.models.finite
+                .FiniteCheck`.
+        """
+        loss, log_vars = super().parse_losses(losses)
+        loss = self.finite_check(loss, losses, self._made_of(), self._scaled)
+        self._features = []
+        return loss, log_vars
+
+    def _made_of(self) -> Iterator[Tuple[str, Tensor]]:
+        """The teacher's feature and the masks, each with where it is."""
+        for i, x in enumerate(self._features):
+            yield (
+                f"the teacher's feature {self.source!r}, pyramid level {i}",
+                x,
+            )
+        for i, (prompt, masks) in enumerate(zip(self.prompts, self._masks)):
+            names = band_names(prompt.levels, prompt.band_layout)
+            for name, mask in zip(names, masks):
+                yield f'the masks of pyramid level {i}, band {name}', mask
 
     def _teacher_losses(
         self, inputs: Tensor, data_samples: Optional[List[BaseDataElement]]
@@ -208,6 +245,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
                     f'pyramid level {i} of {self.source!r} has {x.size(1)} '
                     f'channels, expected {channels}: set channels'
                 )
+        self._features = levels
         self._masks = [p.masks(x) for p, x in zip(self.prompts, levels)]
         prompted = list(maps)
         for i, prompt, masks in zip(chosen, self.prompts, self._masks):
