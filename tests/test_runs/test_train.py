@@ -71,6 +71,20 @@ def test_killed_and_resumed_equals_undisturbed(workspace, task):
         )
 
 
+def test_stage_1_resumed_from_a_path_equals_undisturbed(workspace):
+    options = ('default_hooks.checkpoint.interval=3',)
+    workspace.train(PROMPTS['pspnet'], 'tuned_whole', 6, *options)
+    whole = workspace.path / 'tuned_whole'
+    command = train_command(PROMPTS['pspnet'], 'tuned_resumed', 6, *options)
+    at = command.index('--cfg-options')
+    command[at:at] = ['--resume', str(whole / 'iter_3.pth')]
+    out = workspace.run(*command)
+    assert 'resumed epoch: 0, iter: 3' in out
+    resumed = workspace.path / 'tuned_resumed'
+    for name in ('prompts.pth', 'iter_6.pth'):
+        assert_same(weights(resumed / name), weights(whole / name))
+
+
 @pytest.mark.parametrize('task', TASKS)
 def test_exported_student_runs_in_the_stock_package(workspace, task):
     work_dir = f'{task}_export'
