@@ -223,6 +223,12 @@ def test_a_key_too_few_or_too_many_is_named(layout):
     assert gone in expected and f'{gone}_scale' in left_over
 
 
+def test_one_key_too_many_is_enough_to_refuse():
+    weights = official_encoder() | {'image_encoder.adapter': torch.zeros(1)}
+    with pytest.raises(CheckpointError, match='left over'):
+        layout_of(weights, 'IN')
+
+
 def test_an_encoder_alone_is_no_place_beside_which_to_stand():
     with pytest.raises(CheckpointError, match='prompt_encoder'):
         beside(official_encoder(), official_encoder(), 'official', 'SAM')
