@@ -68,7 +68,8 @@ class Environment:
         self.install(*pinned, '-r', str(ROOT / 'requirements/mim.txt'))
 
     def test(self, *arguments: str) -> None:
-        path = os.pathsep.join((str(ROOT), str(ROOT / 'tests')))
+        folders = (ROOT, ROOT / 'tests', ROOT / '.ci')
+        path = os.pathsep.join(map(str, folders))
         run(
             [self.python, '-m', 'pytest', '-q', '-p', 'no:cacheprovider']
             + list(arguments),
@@ -93,7 +94,7 @@ def core(environment: Environment) -> None:
     environment.install_torch()
     environment.install('pytest', 'PyWavelets')
     # conftest.py cleans up after mmengine, which is not there
-    environment.test('--noconftest', *CORE_TESTS)
+    environment.test('--noconftest', '-p', 'seeded', *CORE_TESTS)
 
 
 def stack(environment: Environment) -> None:
