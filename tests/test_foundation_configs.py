@@ -6,11 +6,13 @@
 import resource
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import init_default_scope
+from mmengine.registry import DATASETS, init_default_scope
 from mmengine.structures import BaseDataElement
 from tiny_models import losses_of, seg_batch
 
@@ -142,3 +144,20 @@ def test_the_small_models_can_be_built(path):
             if 'prompt_ckpt' in loss:
                 loss.prompt_ckpt = None
     mmfreekd.registry.MODELS.build(cfg.model)
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_plain_images_in_nested_folders_are_read(split, tmp_path):
+    path = tmp_path / split / 'a' / 'image.png'
+    path.parent.mkdir(parents=True)
+    cv2.imwrite(str(path), np.full((30, 60, 3), 255, np.uint8))
+    cfg = Config.fromfile(CONFIGS / '_base_/foundation/images_1024.py')
+    init_default_scope('mmdet')
+    dataset = cfg[f'{split}_dataloader'].dataset
+    (sample,) = DATASETS.build({**dataset, 'data_root': str(tmp_path)})
+    data = mmfreekd.registry.MODELS.build(cfg.data_preprocessor)(
+        dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+    )
+    assert data['inputs'].shape == (1, 3, 1024, 1024)
+    assert (data['inputs'][..., :512, :] > 2).all()
+    assert (data['inputs'][..., 512:, :] == 0).all()

@@ -27,7 +27,6 @@ val_dataloader = dict(
         data_root=data_root,
         data_prefix=dict(img_path='val'),
         img_suffix=('.jpg', '.jpeg', '.png'),
-        test_mode=True,
         pipeline=pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='mmfreekd.EmbeddingError')

@@ -14,8 +14,7 @@ images = dict(
 train_dataloader = images
 val_dataloader = dict(
     dataset=dict(
-        images['dataset'], data_prefix=dict(img_path='leftImg8bit/val'),
-        test_mode=True))
+        images['dataset'], data_prefix=dict(img_path='leftImg8bit/val')))
 test_dataloader = val_dataloader
 val_evaluator = dict(_delete_=True, type='mmfreekd.EmbeddingError')
 test_evaluator = val_evaluator
