@@ -81,7 +81,7 @@ def test_things_are_run_in_turn_and_the_first_round_does_not_count(
     measure, monkeypatch
 ):
     order, clock = [], iter([0, 9, 9, 18, 18, 19, 19, 21, 21, 22, 22, 24])
-    monkeypatch.setattr(measure.time, 'perf_counter', lambda: next(clock))
+    monkeypatch.setitem(measure.CLOCKS, 'wall', lambda: next(clock))
     seconds = measure.medians_in_turn(
         dict(a=lambda: order.append('a'), b=lambda: order.append('b')), 2
     )
@@ -139,7 +139,8 @@ def test_freekd_keeps_one_copy_of_the_feature(losses, measure, preset):
 
 
 def arguments(**changes):
-    return Namespace(**dict(dict(loss=[], quick=True, repeats=1), **changes))
+    usual = dict(loss=[], only=[], quick=True, repeats=1, clock='wall')
+    return Namespace(**dict(usual, **changes))
 
 
 def test_the_tables_of_the_loss(capsys):
@@ -157,6 +158,13 @@ def test_the_tables_of_the_loss(capsys):
         by_name['FreeKD official, literally']['value'], rel=1e-5
     )
     assert all(row['memory'] > 0 for row in rows)
+    rows = tables.loss(arguments(only=['mse', 'paper']))
+    assert [row['loss'] for row in rows] == [
+        'l1',
+        'mse',
+        'FreeKD paper',
+        'FreeKD paper, no position weight',
+    ]
     scaling = tables.scaling(arguments())
     assert [row['levels'] for row in scaling] == [3, 4]
     text = benchmark.markdown(scaling)

@@ -46,6 +46,20 @@ def parse_args(args=None) -> argparse.Namespace:
         'stands for the number of channels',
     )
     parser.add_argument(
+        '--only',
+        nargs='+',
+        default=[],
+        metavar='WORD',
+        help='only losses and methods with one of these words in their name',
+    )
+    parser.add_argument(
+        '--clock',
+        choices=['wall', 'cpu'],
+        default='wall',
+        help='cpu: the CPU time of the process, for a machine that others '
+        'use too; with --threads 1. Defaults to wall',
+    )
+    parser.add_argument(
         '--out',
         default='work_dirs/benchmark.json',
         help='where to save. Defaults to work_dirs/benchmark.json',
@@ -124,6 +138,7 @@ def machine(args: argparse.Namespace) -> Row:
         torch=torch.__version__,
         kernels=native.kernels().library is not None,
         repeats=args.repeats,
+        clock=args.clock,
     )
 
 

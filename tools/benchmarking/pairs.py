@@ -86,7 +86,8 @@ class Step:
     """
 
     def __init__(self, model: nn.Module, batch: dict) -> None:
-        self.model = revert_sync_batchnorm(model).train()
+        self.model = revert_sync_batchnorm(model)
+        self.model.train()  # MMRazor's returns nothing
         trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = OptimWrapper(
             torch.optim.SGD(trained, lr=1e-6, momentum=0.9)

@@ -3,7 +3,7 @@
 import argparse
 import warnings
 from functools import partial
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Sequence
 
 import torch
 
@@ -29,8 +29,9 @@ def loss(args: argparse.Namespace) -> Rows:
         runs = {
             name: partial(_step, loss, student, teacher)
             for name, loss in compared.items()
+            if chosen(name, args.only)
         }
-        seconds = medians_in_turn(runs, args.repeats, device)
+        seconds = medians_in_turn(runs, args.repeats, args.clock, device)
         for name, run in runs.items():
             rows.append(
                 dict(
@@ -55,7 +56,8 @@ def iteration(args: argparse.Namespace) -> Rows:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             steps = pairs.steps_of(pair)
-            seconds = medians_in_turn(steps, args.repeats)
+            steps = {n: s for n, s in steps.items() if chosen(n, args.only)}
+            seconds = medians_in_turn(steps, args.repeats, args.clock)
         alone = steps['student alone'].checkpoint_bytes()
         for name, step in steps.items():
             size = None
@@ -91,11 +93,13 @@ def scaling(args: argparse.Namespace) -> Rows:
         row = base | change
         size = row['height'], row['height'] * 3 // 2
         features = losses.Features(row['channels'], (size,), row['batch'])
-        rows.append(row | _ratios(features, row, args.repeats))
+        rows.append(row | _ratios(features, row, args))
     return rows
 
 
-def _ratios(features: losses.Features, row: dict, repeats: int) -> dict:
+def _ratios(
+    features: losses.Features, row: dict, args: argparse.Namespace
+) -> dict:
     device = _device()
     choices = {key: row[key] for key in ('num_prompts', 'levels')}
     student, teacher = features.make(device)
@@ -108,7 +112,7 @@ def _ratios(features: losses.Features, row: dict, repeats: int) -> dict:
         name: partial(_step, loss, student, teacher)
         for name, loss in compared.items()
     }
-    seconds = medians_in_turn(runs, repeats, device)
+    seconds = medians_in_turn(runs, args.repeats, args.clock, device)
     l1 = seconds.pop('l1')
     return {name: s / l1 for name, s in seconds.items()}
 
@@ -127,6 +131,12 @@ def processes(args: argparse.Namespace) -> Rows:
             images_of_two_over_one=2 * one / two,
         )
     ]
+
+
+def chosen(name: str, only: Sequence[str]) -> bool:
+    """Whether a row is asked for; what the others are divided by always is."""
+    always = name in ('l1', 'student alone', 'floor')
+    return always or not only or any(word in name for word in only)
 
 
 def _device() -> str:
