@@ -67,7 +67,7 @@ def explain(error: BaseException) -> Optional[str]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``' Did you mean x?'``, or nothing where no name is near."""
+    """``'. Did you mean x?'``, or nothing where no name is near."""
     near = get_close_matches(name, list(known), n=3, cutoff=0.6)
     return f'. Did you mean {" or ".join(near)}?' if near else ''
 

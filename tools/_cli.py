@@ -1,4 +1,4 @@
-"""What tools/train.py and tools/test.py have in common."""
+"""What the tools have in common."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ except UsageError as error:  # of versions that do not work together
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that both tools know."""
+    """Add the options that train.py and test.py know."""
     parser.add_argument(
         '--work-dir',
         help='where logs and results go. Defaults to work_dir of the config, '

@@ -1,8 +1,9 @@
 """The CPU kernels of ``haar.cpp``: compiled when first used, or done without.
 
-A C++ compiler turns ``haar.cpp`` into a library in the user's cache folder,
-once for each source, compiler command and CPU. Where there is no compiler,
-where that folder cannot be written, and with ``MMFREEKD_NATIVE=0`` in the
+GCC (``c++``, or what ``CXX`` says) turns ``haar.cpp`` into a library in the
+user's cache folder, once for each source, compiler command and CPU. Where
+there is no compiler or another one, which lacks ``__builtin_shuffle``, where
+that folder cannot be written, and with ``MMFREEKD_NATIVE=0`` in the
 environment, PyTorch's operators do the same in more passes over memory.
 """
 
