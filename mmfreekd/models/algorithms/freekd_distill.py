@@ -195,8 +195,8 @@ class FreeKDDistill(SingleTeacherDistill):
             losses = self._student_losses(*batch)
         if not self.calculate_student_loss:
             losses = {}
-        distilled = self.distiller.compute_distill_losses()
-        return {**losses, **add_prefix(distilled, 'distill')}
+        own = self.distiller.compute_distill_losses()
+        return {**losses, **add_prefix(own, 'distill')}
 
     def parse_losses(
         self, losses: Dict[str, Tensor]

@@ -22,7 +22,7 @@ def import_transformers(who: str) -> ModuleType:
     except ImportError as error:
         raise UsageError(
             f"{who} needs the package transformers: pip install 'mmfreekd"
-            f"[sam]', or pip install 'transformers>=5' ({error})"
+            f"[sam]', or pip install 'transformers>=5,<6' ({error})"
         )
     return transformers
 
