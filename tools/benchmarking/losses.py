@@ -17,7 +17,7 @@ from mmfreekd.models import FreeKDLoss
 
 Pyramid = Sequence[Tensor]
 Loss = Callable[[Pyramid, Pyramid], Tensor]
-NUM_PROMPTS = dict(official=6, paper=2, plus=2, recommended=2)
+PRESETS = ('official', 'paper', 'plus', 'recommended')
 
 
 class Features(NamedTuple):
@@ -81,7 +81,7 @@ def all_losses(
     losses = {
         name: by_path(path, features, device) for name, path in OTHERS.items()
     }
-    for preset in NUM_PROMPTS:
+    for preset in PRESETS:
         losses[f'FreeKD {preset}'] = freekd(features, preset, device)
     losses['FreeKD paper, no position weight'] = freekd(
         features, 'paper', device, position_gate=None
