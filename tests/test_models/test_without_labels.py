@@ -160,8 +160,15 @@ def test_a_step_brings_the_student_closer():
     assert values[-1] < 0.9 * values[0]
 
 
-def test_validation_says_how_far_the_embedding_is():
-    model = distil(sam(hidden_size=8), sam()).eval()
+@pytest.mark.parametrize('arch', ['sam', 'resnet'])
+def test_validation_says_how_far_the_embedding_is(arch):
+    """A neck puts out a map, a backbone a tuple with one: both are served."""
+    student, source = (
+        (sam(hidden_size=8), 'backbone')
+        if arch == 'sam'
+        else (resnet(), 'neck')
+    )
+    model = distil(student, sam(), s_source=source).eval()
     samples = model(
         IMAGES, [BaseDataElement() for _ in IMAGES], mode='predict'
     )

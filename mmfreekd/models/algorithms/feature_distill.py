@@ -77,8 +77,6 @@ class FeatureDistill(FreeKDDistill):
                 self.distiller.get_record(**self._compared[side])
                 for side in ('s_feature', 't_feature')
             )
-        if isinstance(features, Tensor):
-            features, targets = [features], [targets]
         return note_errors(data_samples, features, targets)
 
     def _student_losses(
