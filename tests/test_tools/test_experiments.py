@@ -80,6 +80,7 @@ def test_the_table_says_what_the_rows_say():
     (pkd,) = [line for line in lines if line.startswith('| PKD')]
     # alone 41, teacher 60: PKD closes 9 of 19
     assert re.split(r' *\| *', pkd)[2:-1] == [
+        '2',
         '50.0 ± 0.0',
         '+9.0 ± 1.0',
         '+3.0 ± 1.0',
@@ -106,6 +107,24 @@ def test_every_method_has_a_config_and_what_it_needs(pair):
     assert f'prompt_{pair}_textures' in order
     iters = Config.fromfile(str(teacher)).max_iters
     assert list(needed)[0] == f'work_dirs/{teacher.stem}/iter_{iters}.pth'
+
+
+@pytest.mark.parametrize('pair', PAIRS)
+def test_weights_are_chosen_on_shorter_trainings(pair):
+    from evidence import TASKS, config_of, length_options, weight_options
+
+    (task,) = [task for task, name in TASKS.items() if name == pair]
+    cfg = Config.fromfile(config_of(task, 'freekd'))
+    whole = cfg.max_iters
+    boxes = cfg.model.distiller.distill_losses.get('loss_boxes')
+    cfg.merge_from_dict(length_options(task, 0.25))
+    assert cfg.train_cfg.max_iters == whole // 4
+    assert cfg.param_scheduler[-1].end == whole // 4
+    cfg.merge_from_dict(weight_options(task, 'freekd', 7.0))
+    losses = cfg.model.distiller.distill_losses
+    assert losses.loss_kd.loss_weight == 7
+    # the recipe's own loss keeps its weight
+    assert losses.get('loss_boxes') == boxes
 
 
 @pytest.mark.parametrize('pair', PAIRS)
@@ -154,7 +173,7 @@ def small(tmp_path):
     )
     for name, base, model in (
         ('teacher', 'pspnet_r18w32_textures', ''),
-        ('alone', 'pspnet_r18w8_textures', ''),
+        ('alone', 'pspnet_r18w16_textures', ''),
         ('fkd', 'fkd_pspnet_textures', distill),
     ):
         text = SMALL.format(

@@ -34,6 +34,7 @@ DISTILLED = (
     'mse',
     'cwd',
     'pkd',
+    'pkd_aided',
     'mgd',
     'fkd',
     'freekd_official',
@@ -42,8 +43,9 @@ DISTILLED = (
     'freekd',
 )
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'experiments'
-SHARES = (1.0, 3.0, 9.0, 27.0)  # distillation / task loss at the start
+SHARES = (2.0, 6.0, 18.0, 54.0)  # distillation / task loss at the start
 TUNING_SEED = 100
+TUNING_LENGTH = 0.3  # of a training, to choose a weight
 SPLITS = ['test', 'test_corrupted']
 
 
@@ -77,7 +79,7 @@ def parse_args(args=None) -> argparse.Namespace:
 def config_of(task: str, method: str) -> str:
     """The config of a method, or of the ``'student'`` or ``'teacher'``."""
     pair = TASKS[task]
-    widths = dict(student=f'{pair}_r18w8', teacher=f'{pair}_r18w32')
+    widths = dict(student=f'{pair}_r18w16', teacher=f'{pair}_r18w32')
     name = widths.get(method, f'{method}_{pair}')
     return str(CONFIGS / pair / f'{name}_textures.py')
 
@@ -146,7 +148,10 @@ class Evidence:
                                 key, value=metrics['val'], **self.origin
                             ),
                             config=config_of(task, method),
-                            options=weight_options(task, method, weight),
+                            options={
+                                **weight_options(task, method, weight),
+                                **length_options(task, TUNING_LENGTH),
+                            },
                             seed=TUNING_SEED,
                             splits=['val'],
                         )
@@ -158,7 +163,7 @@ class Evidence:
         jobs = [self._teacher_job(task) for task in self.args.tasks]
         for seed in self.args.seeds:
             for task in self.args.tasks:
-                for method in ('student', *self.args.methods):
+                for method in (*untuned(task), *self.args.methods):
                     jobs.append(self._final_job(task, method, seed))
         return [job for job in jobs if job is not None]
 
@@ -197,7 +202,7 @@ class Evidence:
 
     def _final_job(self, task: str, method: str, seed: int):
         weight, options = None, {}
-        if method != 'student':
+        if method in DISTILLED:
             weight = self.best_weight(task, method)
             options = weight_options(task, method, weight)
         return self._measured(
@@ -242,12 +247,33 @@ class Evidence:
         return Job(title, function, arguments, done)
 
 
+def untuned(task: str) -> List[str]:
+    """The students without distillation: alone, or inheriting at most."""
+    return [
+        method
+        for method in ('student', 'inherit')
+        if Path(config_of(task, method)).is_file()
+    ]
+
+
+def length_options(task: str, share: float) -> dict:
+    """The options that shorten a task's trainings, schedule included."""
+    iters = load(config_of(task, 'student'), {}, 0).max_iters
+    short = round(share * iters)
+    return {
+        'train_cfg.max_iters': short,
+        'train_cfg.val_interval': short,
+        'param_scheduler.1.end': short,
+    }
+
+
 def weight_options(task: str, method: str, weight: float) -> dict:
-    """The options that give every distillation loss of a config a weight."""
+    """The options that give the losses of a method's features a weight."""
     losses = load(config_of(task, method), {}, 0).model.distiller
     return {
         f'model.distiller.distill_losses.{name}.loss_weight': weight
         for name in losses.distill_losses
+        if name != 'loss_boxes'  # keeps its weight, like the task's losses
     }
 
 

@@ -1,5 +1,5 @@
 # stage 2: FreeKD as in the paper
-_base_ = './pspnet_r18w8_textures.py'
+_base_ = './pspnet_r18w16_textures.py'
 model = dict(
     _delete_=True,
     type='mmfreekd.FreeKDDistill',
@@ -17,7 +17,7 @@ model = dict(
         connectors=dict(
             align=dict(
                 type='mmfreekd.FeatureAlignConnector',
-                in_channels=64,
+                in_channels=128,
                 out_channels=256)),
         distill_losses=dict(
             loss_kd=dict(

@@ -1,23 +1,18 @@
 # stage 2: FreeKD as in the paper
-_base_ = './reppoints_r18w8_textures.py'
+_base_ = './reppoints_r18w16_textures.py'
 model = dict(
     _delete_=True,
     type='mmfreekd.FreeKDDistill',
     architecture={{_base_.model}},
     teacher=dict(cfg_path='{{ fileDirname }}/reppoints_r18w32_textures.py'),
     teacher_ckpt='work_dirs/reppoints_r18w32_textures/iter_3000.pth',
+    inherit=['neck', 'bbox_head'],
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',
         student_recorders=dict(
             feature=dict(type='mmrazor.ModuleOutputs', source='neck')),
         teacher_recorders=dict(
             feature=dict(type='mmrazor.ModuleOutputs', source='neck')),
-        connectors=dict(
-            align=dict(
-                type='mmfreekd.FeatureAlignConnector',
-                in_channels=64,
-                out_channels=64,
-                num_levels=3)),
         distill_losses=dict(
             loss_kd=dict(
                 type='mmfreekd.FreeKDLoss',
@@ -28,8 +23,7 @@ model = dict(
                 loss_weight=1.0)),
         loss_forward_mappings=dict(
             loss_kd=dict(
-                s_feature=dict(
-                    recorder='feature', from_student=True, connector='align'),
+                s_feature=dict(recorder='feature', from_student=True),
                 t_feature=dict(recorder='feature', from_student=False)))))
 custom_hooks = [
     dict(type='mmfreekd.RandomStateHook'),

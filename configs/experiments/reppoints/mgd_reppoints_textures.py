@@ -4,7 +4,6 @@ mgd = dict(type='mmrazor.MGDLoss', alpha_mgd=1.0)
 model = dict(
     distiller=dict(
         connectors=dict(
-            _delete_=True,
             mgd_0=dict(
                 type='mmrazor.MGDConnector',
                 student_channels=64,

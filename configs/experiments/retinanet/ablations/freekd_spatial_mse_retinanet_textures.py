@@ -11,6 +11,5 @@ model = dict(
                 loss_weight=1.0)),
         loss_forward_mappings=dict(
             loss_mse=dict(
-                s_feature=dict(
-                    recorder='feature', from_student=True, connector='align'),
+                s_feature=dict(recorder='feature', from_student=True),
                 t_feature=dict(recorder='feature', from_student=False)))))

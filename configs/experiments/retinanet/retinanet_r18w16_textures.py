@@ -1,9 +1,9 @@
 # the student of the RetinaNet experiments, alone
 _base_ = './retinanet_r18w32_textures.py'
-max_iters = 400
+max_iters = 800
 model = dict(
-    backbone=dict(base_channels=8, stem_channels=8),
-    neck=dict(in_channels=[8, 16, 32, 64]))
+    backbone=dict(base_channels=16, stem_channels=16),
+    neck=dict(in_channels=[16, 32, 64, 128]))
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
