@@ -34,10 +34,11 @@ def stage_1_command(prompt_ckpt: Optional[str] = None) -> str:
                 os.path.relpath, (CLONE / 'tools/train.py', path)
             )
             return f'python {tool} {config}'
-    if any((PACKAGE / '.mim' / 'configs' / 'freekd').rglob(escape(name))):
+    inside = (PACKAGE / '.mim' / 'configs').rglob(escape(name))
+    if any(path.parent.name != '_template_' for path in inside):
         return f'mim train mmfreekd {name}'
     return (
         'python tools/train.py PROMPT_CONFIG, with the config of this teacher '
-        'under configs/freekd/prompt or configs/demo (prompts.pth in its '
-        'work_dir)'
+        'under configs/freekd/prompt, configs/foundation or configs/demo '
+        '(prompts.pth in its work_dir)'
     )

@@ -9,14 +9,15 @@ NAME = 'prompt_gfl_r101_coco'
 WANTED = f'work_dirs/{NAME}/prompts.pth'
 
 
-@pytest.fixture
-def installed(tmp_path, monkeypatch):
+@pytest.fixture(params=['freekd/prompt', 'foundation/sam', '_template_'])
+def installed(request, tmp_path, monkeypatch):
     """An installed package: configs inside, no clone around it."""
-    configs = tmp_path / 'mmfreekd/.mim/configs/freekd/prompt'
+    configs = tmp_path / 'mmfreekd/.mim/configs' / request.param
     configs.mkdir(parents=True)
     (configs / f'{NAME}.py').touch()
     monkeypatch.setattr(mmfreekd.stage_1, 'CLONE', tmp_path)
     monkeypatch.setattr(mmfreekd.stage_1, 'PACKAGE', tmp_path / 'mmfreekd')
+    return request.param
 
 
 def test_in_a_clone_it_runs_as_it_is_printed(monkeypatch):
@@ -27,7 +28,8 @@ def test_in_a_clone_it_runs_as_it_is_printed(monkeypatch):
 
 
 def test_of_an_installed_package_mim_finds_the_config(installed):
-    assert stage_1_command(WANTED) == f'mim train mmfreekd {NAME}.py'
+    found = stage_1_command(WANTED) == f'mim train mmfreekd {NAME}.py'
+    assert found == (installed != '_template_')
 
 
 @pytest.mark.parametrize(
