@@ -48,18 +48,14 @@ def parse_args(args=None) -> argparse.Namespace:
 
 def read_weights(path: str, what: str) -> dict:
     """The tensors of a checkpoint, .safetensors or PyTorch's."""
-    from torch import Tensor
-
-    from mmfreekd.checkpoints import read_checkpoint
+    from mmfreekd import checkpoints
 
     need_checkpoint(path)
     if path.endswith('.safetensors'):
         from safetensors.torch import load_file
 
         return load_file(path)
-    checkpoint = read_checkpoint(path, what)
-    weights = checkpoint.get('state_dict', checkpoint)
-    return {k: v for k, v in weights.items() if isinstance(v, Tensor)}
+    return checkpoints.read_weights(path, what)
 
 
 def converted(args: argparse.Namespace) -> dict:
