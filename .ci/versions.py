@@ -7,8 +7,9 @@
     python3 .ci/versions.py list
 
 ``core`` tests ``mmfreekd.frequency`` with torch and nothing of OpenMMLab,
-``stack`` everything that ``make test`` does, ``sources`` only that every
-module compiles and that what needs no torch imports. ``list`` prints what CI
+``stack`` everything that ``make test`` does but SAM and DINOv2, whose package
+wants a newer torch, ``sources`` only that every module compiles and that what
+needs no torch imports. ``list`` prints what CI
 runs. The Python is the one it is run with; the environment is a temporary
 one. TORCH_INDEX names another index for torch than PyTorch's own for CPUs;
 empty, pip's own are asked.
@@ -55,7 +56,7 @@ class Environment:
         self.install(f'torch=={self.torch}', 'numpy', *extra)
 
     def install_stack(self) -> None:
-        """What ``make env`` installs, but for torch."""
+        """What ``make env`` installs, but for torch and the extra sam."""
         pins = (ROOT / 'requirements/constraints.txt').read_text()
         kept = Path(self.python).parents[1] / 'pins.txt'
         kept.write_text(re.sub(r'(?m)^(torch|sympy)==.*', '', pins))
@@ -98,7 +99,7 @@ def core(environment: Environment) -> None:
 
 
 def stack(environment: Environment) -> None:
-    """Test everything."""
+    """Test everything that needs no transformers."""
     environment.install_torch()
     environment.install_stack()
     environment.test('tests')
