@@ -22,6 +22,9 @@ from ..registry import MODELS
 from .batches import random_batch
 from .configs import missing_data
 
+# the recorders whose source is a layer
+OF_LAYERS = ('ModuleOutputs', 'ModuleInputs', 'TokenMaps')
+
 
 class Row(NamedTuple):
     """One line of the table: a loss, and what it compares."""
@@ -133,7 +136,7 @@ def _examine_distiller(
                     )
     for who, model in (('student', student), ('teacher', teacher)):
         for name, recorder in (cfg.get(f'{who}_recorders') or {}).items():
-            if model is not None and recorder.type.endswith('Outputs'):
+            if model is not None and recorder.type.endswith(OF_LAYERS):
                 with report.attempt(f'{who}_recorders.{name}'):
                     find_source(model, recorder.source, who)
 
