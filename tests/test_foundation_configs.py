@@ -23,7 +23,11 @@ from mmfreekd.prompt_files import save_prompts
 
 pytest.importorskip('transformers')
 CONFIGS = Path(__file__).parents[1] / 'configs'
-FOUNDATION = sorted((CONFIGS / 'foundation').glob('[sd]*[m2]/*.py'))
+FOUNDATION = [
+    path
+    for folder in ('dinov2', 'sam')
+    for path in sorted((CONFIGS / 'foundation' / folder).glob('*.py'))
+]
 SHAPES = sorted((CONFIGS / 'foundation' / 'shapes').glob('*.py'))
 STAGE_2 = [p for p in FOUNDATION if p.name.startswith('freekd')]
 SIZE = 128  # SAM's encoders keep a position for each patch of it

@@ -273,10 +273,10 @@ Totals compare_plane(const Distance& task, const Layout& layout, Side s,
       const int columns = width - left < 8 ? width - left : 8;
       if (rows == 8 && columns == 8)
         compare_block<HIGH, NORMALIZE>(task, layout, s, t, mask, weight,
-                                               gradient, 8, 8, sums);
+                                      gradient, 8, 8, sums);
       else
         compare_block<HIGH, NORMALIZE>(task, layout, s, t, mask, weight,
-                                               gradient, rows, columns, sums);
+                                      gradient, rows, columns, sums);
       s.at += columns, t.at += columns, mask += 8;
       if (gradient) gradient += columns;
     }
@@ -448,10 +448,10 @@ void project(const Shape& shape, const float* x, const float* prompts,
     int64_t c = 0;
     for (; c + 2 <= shape.channels; c += 2)
       project_rows<2>(shape, from + c * shape.plane(), rows,
-                              &table[c * num_prompts], num_prompts, levels, to);
+                      &table[c * num_prompts], num_prompts, levels, to);
     for (; c < shape.channels; c++)
       project_rows<1>(shape, from + c * shape.plane(), rows,
-                              &table[c * num_prompts], num_prompts, levels, to);
+                      &table[c * num_prompts], num_prompts, levels, to);
   }
 }
 
