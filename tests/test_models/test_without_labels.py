@@ -1,7 +1,9 @@
 """Both stages for encoders, which have no task and need no labels."""
 
 import copy
+import logging
 import sys
+from types import SimpleNamespace
 
 import pytest
 import tiny_models
@@ -22,7 +24,7 @@ from mmfreekd.models import (
 )
 from mmfreekd.models.embedding_error import note_errors
 from mmfreekd.models.zoo import build_model
-from mmfreekd.registry import METRICS, MODELS
+from mmfreekd.registry import HOOKS, METRICS, MODELS
 
 SIZE = 64
 IMAGES = torch.randn(
@@ -217,6 +219,31 @@ def test_two_features_have_to_be_compared():
                 teacher_recorders=recorder('backbone'),
             ),
         )
+
+
+def test_there_is_nothing_to_go_on_with_when_it_is_stopped():
+    """Even a student with a head is not to train on its task then."""
+    channels = [4, 8, 16, 32]
+    model = distil(
+        tiny_models.retinanet(),
+        tiny_models.retinanet(),
+        loss=dict(
+            type='mmfreekd.FreeKDLoss', channels=channels, num_prompts=0
+        ),
+    )
+    runner = SimpleNamespace(
+        epoch=1, model=model, logger=logging.getLogger(__name__)
+    )
+    HOOKS.build(
+        dict(type='mmrazor.StopDistillHook', stop_epoch=1)
+    ).before_train_epoch(runner)
+    with pytest.raises(UsageError, match='remove mmrazor.StopDistillHook'):
+        model(IMAGES, None, mode='loss')
+
+
+def test_regions_of_interest_cannot_be_shared_without_heads():
+    with pytest.raises(UsageError, match='remove student_rois'):
+        distil(resnet(), resnet(), student_rois=True)
 
 
 def tuning(**changes):

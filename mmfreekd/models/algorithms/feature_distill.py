@@ -28,10 +28,17 @@ class FeatureDistill(FreeKDDistill):
             says what is validated.
 
     Raises:
-        UsageError: If no loss compares two features.
+        UsageError: If no loss compares two features, or ``student_rois`` is
+            set, for which heads would have to run.
     """
 
     def __init__(self, architecture, teacher, distiller, **kwargs) -> None:
+        if kwargs.get('student_rois'):
+            raise UsageError(
+                'FeatureDistill runs no heads, so there are no regions of '
+                'interest to share: remove student_rois, or take '
+                'mmfreekd.FreeKDDistill'
+            )
         super().__init__(
             architecture,
             teacher,
@@ -53,6 +60,31 @@ class FeatureDistill(FreeKDDistill):
                 't_feature: see distiller.loss_forward_mappings'
             )
         self._compared = compared[0]
+
+    def loss(
+        self,
+        batch_inputs: Tensor,
+        data_samples: Optional[List[BaseDataElement]] = None,
+    ) -> Dict[str, Tensor]:
+        """The losses of a batch.
+
+        Args:
+            batch_inputs (Tensor): Preprocessed images ``(N, 3, H, W)``.
+            data_samples (list[BaseDataElement], optional): Not needed.
+
+        Returns:
+            dict[str, Tensor]: ``distill.*``.
+
+        Raises:
+            UsageError: If the distillation was stopped.
+        """
+        if self.distillation_stopped:
+            raise UsageError(
+                'the distillation was stopped, but FeatureDistill trains on '
+                'nothing else: remove mmrazor.StopDistillHook from '
+                'custom_hooks, and end the training by train_cfg.max_epochs'
+            )
+        return super().loss(batch_inputs, data_samples)
 
     def _predict(
         self,
