@@ -3,6 +3,7 @@
 import copy
 import logging
 import sys
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -303,6 +304,42 @@ def test_stage_1_is_validated_by_what_passes():
     torch.nn.init.normal_(model.prompts[0].prompts, std=5)
     worse = model(IMAGES, None, mode='predict')
     assert worse[0].embedding_mse > 10 * samples[0].embedding_mse
+
+
+def test_only_the_levels_that_are_prompted_count():
+    cfg = resnet()
+    del cfg['neck']
+    model = tuning(architecture=cfg, channels=16, data_idx=[1]).eval()
+    torch.nn.init.normal_(model.prompts[0].prompts, std=3)
+    with torch.no_grad():
+        backbone = copy.deepcopy(model.teacher.backbone)
+        backbone._forward_hooks.clear()
+        feature = backbone(IMAGES)[1]
+        change = (model.prompts[0](feature) - feature).square()
+        losses = model(IMAGES, None, mode='loss')
+    assert_close(
+        losses['loss_reconstruction'], change.sum() / feature.square().sum()
+    )
+    for i, sample in enumerate(model(IMAGES, None, mode='predict')):
+        expected = float(change[i].mean())
+        assert sample.embedding_mse == pytest.approx(expected, rel=1e-4)
+
+
+def test_no_feature_outlives_its_iteration():
+    model = tuning(architecture=resnet(), source='neck')
+    kept = []
+    model.teacher.neck.register_forward_hook(
+        lambda module, args, output: kept.append(weakref.ref(output))
+    )
+    model.prompts[0].register_forward_hook(
+        lambda module, args, output: kept.append(weakref.ref(output))
+    )
+    loss, _ = model.parse_losses(model(IMAGES, None, mode='loss'))
+    loss.backward()
+    model(IMAGES, None, mode='predict')
+    del loss
+    assert kept and not any(feature() is not None for feature in kept)
+    assert not model._masks
 
 
 @pytest.mark.parametrize('mode', ['loss', 'predict'])

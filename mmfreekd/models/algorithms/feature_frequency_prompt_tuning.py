@@ -32,8 +32,7 @@ class FeatureFrequencyPromptTuning(FrequencyPromptTuning):
 
     def __init__(self, architecture, channels, **kwargs) -> None:
         super().__init__(architecture, channels, **kwargs)
-        self._maps: Tuple[Tensor, ...] = ()
-        self._prompted: Tuple[Tensor, ...] = ()
+        self._prompted: List[Tensor] = []
         # its hook comes after the one that prompts
         self._run_teacher = StopAfter(self.teacher, {self.source: 1})
 
@@ -55,7 +54,9 @@ class FeatureFrequencyPromptTuning(FrequencyPromptTuning):
         """
         with torch.no_grad():
             self._run_teacher(inputs, data_samples, mode='tensor')
-        return note_errors(data_samples, self._prompted, self._maps)
+        samples = note_errors(data_samples, self._prompted, self._features)
+        self._forget()
+        return samples
 
     def _teacher_losses(
         self, inputs: Tensor, data_samples: Optional[List[BaseDataElement]]
@@ -63,11 +64,15 @@ class FeatureFrequencyPromptTuning(FrequencyPromptTuning):
         self._run_teacher(inputs, data_samples, mode='tensor')
         errors = [
             (p - x).square().sum() / x.square().sum().clamp_min(1e-12)
-            for p, x in zip(self._prompted, self._maps)
+            for p, x in zip(self._prompted, self._features)
         ]
         return dict(loss_reconstruction=torch.stack(errors).mean())
 
     def _prompt(self, maps: Sequence[Tensor]) -> Tuple[Tensor, ...]:
-        self._maps = tuple(maps)
-        self._prompted = super()._prompt(maps)
-        return self._prompted
+        prompted = super()._prompt(maps)
+        self._prompted = [prompted[i] for i in self._chosen(maps)]
+        return prompted
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._prompted = []

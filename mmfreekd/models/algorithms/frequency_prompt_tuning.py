@@ -120,6 +120,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
         )
         self.finite_check = finite_check
         self._scaled = False
+        # of an iteration, the chosen levels only
         self._features: List[Tensor] = []
         self._masks: List[List[Tensor]] = []
         find_source(self.teacher, source, 'teacher').register_forward_hook(
@@ -170,7 +171,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
             feature, ``loss_dissimilarity``, and the statistic
             ``mask_overlap``.
         """
-        self._masks = []
+        self._forget()
         # see FreeKDDistill.loss
         self._scaled = inputs.is_cuda and torch.is_autocast_enabled()
         losses = self._teacher_losses(inputs, data_samples)
@@ -196,8 +197,12 @@ class FrequencyPromptTuning(BaseAlgorithm):
         """
         loss, log_vars = super().parse_losses(losses)
         loss = self.finite_check(loss, losses, self._made_of(), self._scaled)
-        self._features = []
+        self._forget()
         return loss, log_vars
+
+    def _forget(self) -> None:
+        """Keep no feature alive beyond its iteration."""
+        self._features, self._masks = [], []
 
     def _made_of(self) -> Iterator[Tuple[str, Tensor]]:
         """The teacher's feature and the masks, each with where it is."""
@@ -226,10 +231,13 @@ class FrequencyPromptTuning(BaseAlgorithm):
             return self._prompt([output])[0]
         return self._prompt(output)
 
+    def _chosen(self, maps: Sequence[Tensor]) -> Sequence[int]:
+        return range(len(maps)) if self.data_idx is None else self.data_idx
+
     def _prompt(self, maps: Sequence[Tensor]) -> Tuple[Tensor, ...]:
         """Prompt the chosen levels of all that the source puts out."""
         who = f'FrequencyPromptTuning at {self.source!r}'
-        chosen = range(len(maps)) if self.data_idx is None else self.data_idx
+        chosen = self._chosen(maps)
         if max(chosen) >= len(maps):
             raise UsageError(
                 f'{who} is asked for data_idx={list(chosen)}, but there are '
