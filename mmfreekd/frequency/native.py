@@ -229,7 +229,7 @@ def _load() -> Loaded:
         ValueError,  # quotes in CXX that do not close
         subprocess.SubprocessError,
     ) as error:
-        state = f'none, PyTorch does without: {error}'
+        state = f'none, PyTorch does without: {error}{_last_line(error)}'
         logging.getLogger(__name__).info('CPU kernels: %s', state)
         return Loaded(None, state)
     library.mmfreekd_distance.argtypes = (
@@ -271,10 +271,16 @@ def _compiled() -> Path:
                 timeout=SECONDS,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
             )
         os.replace(library, path)
     return path
+
+
+def _last_line(error: Exception) -> str:
+    """Of what the compiler said, if it is to blame."""
+    said = (getattr(error, 'stderr', None) or b'').decode(errors='replace')
+    return ''.join(f' {line}' for line in said.strip().splitlines()[-1:])
 
 
 def _cpu() -> str:

@@ -72,6 +72,16 @@ def test_does_without_where_it_has_to(fresh, monkeypatch, variable, value):
     assert not [*fresh.glob('*')] if fresh.parent.is_dir() else True
 
 
+def test_says_what_the_compiler_said_last(fresh, monkeypatch, tmp_path):
+    compiler = tmp_path / 'compiler'
+    compiler.write_text('#!/bin/sh\necho first >&2; echo no disk >&2; exit 1')
+    compiler.chmod(0o755)
+    monkeypatch.setenv('CXX', str(compiler))
+    state = native.kernels().state
+    assert 'exit status 1' in state
+    assert state.endswith(' no disk') and 'first' not in state
+
+
 def test_another_command_cpu_or_source_is_another_library(
     tmp_path, monkeypatch
 ):
