@@ -146,7 +146,7 @@ def beside(encoder: Weights, sam: Weights, layout: str, what: str) -> Weights:
 
     Raises:
         CheckpointError: If ``sam`` has no prompt encoder and mask decoder,
-            or takes embeddings of other channels.
+            or takes embeddings of other channels or another size.
     """
     own = PREFIXES[layout]
     rest = {k: v for k, v in sam.items() if not k.startswith(own)}
@@ -166,6 +166,17 @@ def beside(encoder: Weights, sam: Weights, layout: str, what: str) -> Weights:
             f'embeddings of {taken}: distil a student with output_channels='
             f'{taken}'
         )
+    if own + 'pos_embed' in sam:
+        size, taken = (
+            tuple(weights[own + 'pos_embed'].shape[1:3])
+            for weights in (encoder, sam)
+        )
+        if size != taken:
+            raise CheckpointError(
+                f'the encoder puts out embeddings of {size} positions, but '
+                f'{what} takes {taken}: distil a student with the image_size '
+                'and patch_size of its teacher'
+            )
     return {**encoder, **rest}
 
 

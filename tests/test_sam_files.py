@@ -240,6 +240,12 @@ def test_an_embedding_that_the_decoder_does_not_take_is_refused():
         beside(encoder, official_sam(), 'official', 'SAM')
 
 
+def test_an_embedding_of_another_size_is_refused():
+    encoder = official_encoder(size=8)
+    with pytest.raises(CheckpointError, match=r'\(8, 8\).*takes \(4, 4\)'):
+        beside(encoder, official_sam(), 'official', 'SAM')
+
+
 def tool(*args):
     done = subprocess.run(
         [sys.executable, 'tools/model_converters/sam_encoder.py', *args],
