@@ -19,6 +19,7 @@ from ..models.inheritance import start_from
 from ..models.sources import find_source
 from ..models.zoo import build_model, load_teacher, refuse_random_teacher
 from ..registry import MODELS
+from ..stage_1 import stage_1_command
 from .batches import random_batch
 from .configs import missing_data
 
@@ -132,7 +133,8 @@ def _examine_distiller(
                 if getattr(MODELS.build(part), 'untuned', False):
                     raise UsageError(
                         'there are no frequency prompts: set prompt_ckpt to '
-                        'the prompts.pth that stage 1 writes, or num_prompts=0'
+                        f'what stage 1 writes, {stage_1_command()}; or set '
+                        'num_prompts=0'
                     )
     for who, model in (('student', student), ('teacher', teacher)):
         for name, recorder in (cfg.get(f'{who}_recorders') or {}).items():
@@ -145,6 +147,7 @@ def _examine_step(model: BaseModel, cfg: Config, report: Report) -> None:
     """One step without an update: forward, losses, backward."""
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     model.to(device).train()
+    _fill_level_embeddings(model)
     before = _memory(device)
     batch = model.data_preprocessor(random_batch(model, cfg), True)
     losses = {}
@@ -175,6 +178,16 @@ def _examine_step(model: BaseModel, cfg: Config, report: Report) -> None:
         f'{(_memory(device) - before) / 2**20:.0f} MiB above what was taken '
         'before'
     )
+
+
+def _fill_level_embeddings(model: BaseModel) -> None:
+    """Give them values, which mmdet's DETRs leave to ``init_weights``.
+
+    Those of a teacher are frozen, and loaded.
+    """
+    for name, parameter in model.named_parameters():
+        if name.endswith('level_embed') and parameter.requires_grad:
+            nn.init.normal_(parameter)
 
 
 def _examine_losses(model: FreeKDDistill, batch: dict, report: Report) -> dict:

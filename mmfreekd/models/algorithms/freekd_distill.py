@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...checkpoints import leave_out
 from ...errors import UsageError
 from ...registry import MODELS
+from ...stage_1 import stage_1_command
 from ..finite import FiniteCheck, distilled
 from ..inheritance import inherit as inherit_weights
 from ..inheritance import start_from
@@ -132,10 +133,8 @@ class FreeKDDistill(SingleTeacherDistill):
             if isinstance(loss, FreeKDLoss) and loss.untuned:
                 raise UsageError(
                     f'{name} has no frequency prompts. Tune them in stage 1: '
-                    'python tools/train.py PROMPT_CONFIG, with the config of '
-                    'this teacher under configs/freekd/prompt, and set '
-                    'prompt_ckpt to the prompts.pth that it writes; or set '
-                    'num_prompts=0 for plain frequency distillation'
+                    f'{stage_1_command()}, and set prompt_ckpt to that file; '
+                    'or set num_prompts=0 for plain frequency distillation'
                 )
             if isinstance(loss, FreeKDLoss):
                 self._compare_teachers(name, loss.prompt_meta)
