@@ -3,7 +3,9 @@
 Trains the student of each config (``mmfreekd.FeatureDistill``) with its loss,
 over learning rates and seeds, and prints ``embedding/mse`` on images that were
 not trained on. The teacher embeds every image once. The learning rate is
-chosen on the split ``val`` with seed 0, the others are measured on ``test``.
+chosen on the split ``val`` with seed 0, the others are measured on ``test``:
+the config's ``splits`` say for both what changes in it, as in
+``configs/foundation/shapes/mse_sam_w48_sam_w24_textures.py``.
 
 Example:
     python tools/analysis/embedding_error.py \\
@@ -29,8 +31,20 @@ def parse_args(args=None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('configs', nargs='+', help='they share a teacher')
-    parser.add_argument('--lr', type=float, nargs='+', default=[2e-3, 6e-3])
-    parser.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3])
+    parser.add_argument(
+        '--lr',
+        type=float,
+        nargs='+',
+        default=[2e-3, 6e-3],
+        help='learning rates to choose from. Defaults to 2e-3 6e-3',
+    )
+    parser.add_argument(
+        '--seeds',
+        type=int,
+        nargs='+',
+        default=[1, 2, 3],
+        help='one training each at the chosen rate. Defaults to 1 2 3',
+    )
     parser.add_argument(
         '--iters', type=int, default=150, help='Defaults to 150'
     )
@@ -38,6 +52,19 @@ def parse_args(args=None) -> argparse.Namespace:
         '--batch-size', type=int, default=8, help='Defaults to 8'
     )
     return parser.parse_args(args)
+
+
+def check_splits(cfg, path: str) -> None:
+    """Refuse a config that does not say what to measure on."""
+    from mmfreekd.errors import UsageError
+
+    missing = {'val', 'test'} - set(cfg.get('splits') or {})
+    if missing:
+        raise UsageError(
+            f'{path}: its splits must have val and test, each with the '
+            f'changes of the config for it, but lack {sorted(missing)}: see '
+            'configs/foundation/shapes/mse_sam_w48_sam_w24_textures.py'
+        )
 
 
 def images_of(cfg, split: str):
@@ -109,6 +136,7 @@ def main() -> None:
     args = parse_args()
     configs = {Path(c).stem: Config.fromfile(c) for c in args.configs}
     cfg = next(iter(configs.values()))
+    check_splits(cfg, args.configs[0])
     init_default_scope(cfg.default_scope)
     teacher = build_model(cfg.model.teacher, 'teacher')
     load_teacher(teacher, cfg.model.teacher_ckpt, False)
