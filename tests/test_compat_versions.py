@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from mmfreekd.compat.versions import WORKING, known_bad, numbers
+from mmfreekd.compat.versions import TESTED, WORKING, known_bad, numbers
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,7 +69,7 @@ def test_what_setup_requires_is_not_refused():
         for line in lines
         if line and not line.startswith('#')
     }
-    for package, least, below, *_ in WORKING:
+    for package, least, below, _ in WORKING:
         specifier = required[package]
         for pin in specifier:
             if pin.operator in ('>=', '=='):
@@ -78,6 +78,12 @@ def test_what_setup_requires_is_not_refused():
                 assert numbers(pin.version) <= below
     text = ('.'.join(map(str, WORKING[0].least)), str(required['torch']))
     assert text[1] == f'>={text[0]}'
+
+
+def test_what_counts_as_tested_is_what_is_pinned():
+    lines = (ROOT / 'requirements/constraints.txt').read_text().splitlines()
+    pinned = dict(line.split('==', 1) for line in lines if '==' in line)
+    assert TESTED == {name: pinned[name] for name in TESTED}
 
 
 CODE = """

@@ -1,7 +1,7 @@
-"""Versions that do not work together, refused before they break something.
+"""Which versions were tested, and which are refused before they break things.
 
 Whatever uses the registries imports this first; ``mmfreekd.frequency`` needs
-torch alone and does not. ``python -m mmfreekd.doctor`` lists the same.
+torch alone and does not. ``python -m mmfreekd.doctor`` compares with the same.
 """
 
 import re
@@ -10,10 +10,29 @@ from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from ..errors import UsageError
 
-BUILD_MMCV = (
-    'pip install --no-build-isolation --no-binary mmcv mmcv==2.1.0, after '
-    '`pip install "setuptools>=77,<82" wheel ninja`'
+# what requirements/constraints.txt pins and the tests passed with
+TESTED = dict(
+    torch='2.13.0',
+    mmengine='0.10.7',
+    mmcv='2.1.0',
+    mmdet='3.3.0',
+    mmsegmentation='1.2.2',
+    mmrazor='1.0.0',
 )
+# to build with: the first that works, and the first after it that does not
+SETUPTOOLS = (77, 82)
+NEED_SETUPTOOLS = '"setuptools>={},<{}"'.format(*SETUPTOOLS)
+BUILD_MMCV = (
+    f'pip install --no-build-isolation --no-binary mmcv mmcv=={TESTED["mmcv"]}'
+    f', after `pip install {NEED_SETUPTOOLS} wheel ninja`'
+)
+# the command that installs what was tested, by the name for pip
+MENDS = {
+    **{name: f'pip install {name}=={v}' for name, v in TESTED.items()},
+    'torch': f'pip install torch=={TESTED["torch"]}, then MMCV anew',
+    'mmcv': BUILD_MMCV,
+    'setuptools': f'pip install {NEED_SETUPTOOLS}',
+}
 
 
 class Range(NamedTuple):
@@ -24,14 +43,12 @@ class Range(NamedTuple):
         least (tuple[int]): The first version that works.
         below (tuple[int]): The first after these that does not.
         why (str): What goes wrong with others.
-        mend (str): The command that mends it.
     """
 
     package: str
     least: Tuple[int, ...]
     below: Tuple[int, ...]
     why: str
-    mend: str
 
 
 WORKING = (
@@ -40,43 +57,37 @@ WORKING = (
         (2, 3),
         (3,),
         'torch.compiler.is_compiling came with 2.3',
-        'pip install torch==2.13.0, then MMCV anew',
     ),
     Range(
         'mmcv',
         (2, 0),
         (2, 1, 1),
         'MMRazor 1.0.0 takes 2.0.0 to 2.1.0',
-        BUILD_MMCV,
     ),
     Range(
         'mmrazor',
         (1, 0),
         (1, 1),
         'algorithms and connectors are those of 1.0.0',
-        'pip install mmrazor==1.0.0',
     ),
     Range(
         'mmdet',
         (3, 0),
         (4,),
         'models and configs are those of 3.x',
-        'pip install mmdet==3.3.0',
     ),
     Range(
         'mmsegmentation',
         (1, 0),
         (2,),
         'models and configs are those of 1.x',
-        'pip install mmsegmentation==1.2.2',
     ),
     Range(
         'setuptools',
         (0,),
-        (82,),
+        SETUPTOOLS[1:],
         'it has no pkg_resources, without which `mmdet::` configs and mim '
         'are not found',
-        'pip install "setuptools>=77,<82"',
     ),
 )
 
@@ -97,8 +108,9 @@ def known_bad(installed: Callable[[str], Optional[str]]) -> List[str]:
         list[str]: One sentence for each break.
     """
     said = [
-        f'{package} {found} does not work here: {why}. Mend it with: {mend}'
-        for package, least, below, why, mend in WORKING
+        f'{package} {found} does not work here: {why}. Mend it with: '
+        f'{MENDS[package]}'
+        for package, least, below, why in WORKING
         if (found := installed(package)) is not None
         and not least <= numbers(found) < below
     ]

@@ -4,17 +4,16 @@ import sys
 from importlib import import_module
 from typing import Callable, List, NamedTuple, Tuple
 
-from ..compat.versions import BUILD_MMCV, installed, known_bad
-
-# what requirements/constraints.txt pins and the tests passed with
-TESTED = dict(
-    torch='2.13',
-    mmengine='0.10.7',
-    mmcv='2.1.0',
-    mmdet='3.3.0',
-    mmsegmentation='1.2.2',
-    mmrazor='1.0.0',
+from ..compat.versions import (
+    BUILD_MMCV,
+    MENDS,
+    SETUPTOOLS,
+    TESTED,
+    installed,
+    known_bad,
+    numbers,
 )
+
 UNDECLARED = dict(ftfy='mmseg', regex='mmseg', joblib='mmrazor')
 
 
@@ -65,16 +64,10 @@ def packages() -> List[Finding]:
     findings = []
     for name, tested in TESTED.items():
         found = installed(name)
-        mend = ''
-        if found is None:
-            mend = f'pip install {name}=={tested}'
-        elif name == 'torch':
-            if any(said.startswith('torch') for said in known_bad(installed)):
-                mend = f'pip install "torch>={tested}"'
-        elif found != tested:
-            mend = f'pip install {name}=={tested}'
-        if mend and name == 'mmcv':
-            mend = BUILD_MMCV
+        good = found == tested
+        if name == 'torch' and found:  # CI tests others too
+            good = not any(x.startswith(name) for x in known_bad(installed))
+        mend = '' if good else MENDS[name]
         findings.append(Finding(name, found or 'not installed', mend))
     for name, user in UNDECLARED.items():
         if installed(name) is None:
@@ -90,8 +83,8 @@ def packages() -> List[Finding]:
 def build_tools() -> List[Finding]:
     """setuptools, whose version 82 dropped what mim imports."""
     found = installed('setuptools') or 'not installed'
-    good = found[0].isdigit() and 77 <= int(found.split('.')[0]) < 82
-    mend = '' if good else 'pip install "setuptools>=77,<82"'
+    good = SETUPTOOLS[:1] <= numbers(found) < SETUPTOOLS[1:]
+    mend = '' if good else MENDS['setuptools']
     return [Finding('setuptools', found, mend)]
 
 

@@ -46,7 +46,7 @@ def test_here_all_is_well(capsys):
         ('packages', dict(mmcv=None), 'mmcv', 'mmcv==2.1.0'),
         ('packages', dict(mmcv_lite='2.1.0'), 'mmcv-lite', 'pip uninstall -y'),
         ('packages', dict(mmdet='2.28'), 'mmdet', 'pip install mmdet==3.3.0'),
-        ('packages', dict(torch='1.13.1'), 'torch', 'torch>=2.13'),
+        ('packages', dict(torch='1.13.1'), 'torch', 'torch==2.13.0'),
         ('packages', dict(ftfy=None), 'ftfy', 'pip install ftfy'),
         ('packages', dict(joblib=None), 'joblib', 'pip install joblib'),
         ('build_tools', dict(setuptools='82.0.1'), 'setuptools', '<82'),
