@@ -92,7 +92,7 @@ def test_the_table_says_what_the_rows_say():
 
 @pytest.mark.parametrize('pair', PAIRS)
 def test_every_method_has_a_config_and_what_it_needs(pair):
-    from evidence import DISTILLED, TASKS, config_of
+    from evidence_tasks import DISTILLED, TASKS, config_of
     from prerequisites import makers
 
     (task,) = [task for task, name in TASKS.items() if name == pair]
@@ -111,7 +111,8 @@ def test_every_method_has_a_config_and_what_it_needs(pair):
 
 @pytest.mark.parametrize('pair', PAIRS)
 def test_weights_are_chosen_on_shorter_trainings(pair):
-    from evidence import TASKS, config_of, length_options, weight_options
+    from evidence_tasks import TASKS, config_of
+    from loss_weights import length_options, weight_options
 
     (task,) = [task for task, name in TASKS.items() if name == pair]
     cfg = Config.fromfile(config_of(task, 'freekd'))
@@ -129,7 +130,7 @@ def test_weights_are_chosen_on_shorter_trainings(pair):
 
 @pytest.mark.parametrize('pair', PAIRS)
 def test_methods_share_data_schedule_and_student(pair):
-    from evidence import DISTILLED, TASKS, config_of
+    from evidence_tasks import DISTILLED, TASKS, config_of
 
     (task,) = [task for task, name in TASKS.items() if name == pair]
     alone = Config.fromfile(config_of(task, 'student'))

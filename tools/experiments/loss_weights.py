@@ -1,0 +1,126 @@
+"""The choice of each method's loss weight, on the validation split."""
+
+from typing import Dict, List, Sequence, Tuple
+
+from evidence_tasks import FOLDER, config_of, fingerprint_of
+from experiment_runs import load, loss_ratio, run_config
+from pool import Job, run_jobs
+from rows import Results
+
+SHARES = (2.0, 6.0, 18.0, 54.0)  # distillation / task loss at the start
+SEED = 100
+LENGTH = 0.3  # of a training
+
+
+class LossWeights:
+    """Tries weights in short trainings and knows the best.
+
+    The weights are shares of the one at which distillation and task loss are
+    equal at the start, the balance.
+
+    Args:
+        trials (Results): What has been tried.
+        origin (dict): What a new row says of where it comes from.
+    """
+
+    def __init__(self, trials: Results, origin: Dict[str, str]) -> None:
+        self.trials = trials
+        self.origin = origin
+
+    def choose(self, pairs: Sequence[Tuple[str, str]], workers: int) -> None:
+        """Try what has not been tried yet.
+
+        Args:
+            pairs (list[tuple[str, str]]): Tasks and methods.
+            workers (int): How many runs at a time.
+        """
+        run_jobs(self.balance_jobs(pairs), workers)
+        run_jobs(self.tuning_jobs(pairs), workers)
+
+    def balance_jobs(self, pairs: Sequence[Tuple[str, str]]) -> List[Job]:
+        """Find the balances that are not known."""
+        return [
+            self._job(
+                loss_ratio,
+                f'{task} {method}, ratio of the losses',
+                lambda ratio, key=key: self.trials.put(
+                    key, value=1 / ratio, **self.origin
+                ),
+                config=config_of(task, method),
+                options={},
+            )
+            for task, method in pairs
+            for key in [self._key(task, method, weight=None)]
+            if self.trials.find(**key) is None
+        ]
+
+    def tuning_jobs(self, pairs: Sequence[Tuple[str, str]]) -> List[Job]:
+        """Try weights; the balances must be known."""
+        return [
+            self._job(
+                run_config,
+                f'{task} {method}, weight {weight:.3g}',
+                lambda metrics, key=key: self.trials.put(
+                    key, value=metrics['val'], **self.origin
+                ),
+                config=config_of(task, method),
+                options={
+                    **weight_options(task, method, weight),
+                    **length_options(task, LENGTH),
+                },
+                splits=['val'],
+            )
+            for task, method in pairs
+            for weight in self.candidates(task, method)
+            for key in [self._key(task, method, weight)]
+            if self.trials.find(**key) is None
+        ]
+
+    def candidates(self, task: str, method: str) -> List[float]:
+        """The weights to try."""
+        key = self._key(task, method, weight=None)
+        balance = self.trials.find(**key)['value']
+        return [float(f'{balance * share:.3g}') for share in SHARES]
+
+    def best(self, task: str, method: str) -> float:
+        """The weight with the best metric, of those that have been tried."""
+        values = {
+            weight: self.trials.find(**self._key(task, method, weight))
+            for weight in self.candidates(task, method)
+        }
+        return max(values, key=lambda weight: values[weight]['value'])
+
+    def _key(self, task: str, method: str, weight) -> dict:
+        return dict(
+            task=task,
+            method=method,
+            fingerprint=fingerprint_of(task, method),
+            seed=SEED,
+            weight=weight,
+        )
+
+    def _job(self, function, title, done, **arguments) -> Job:
+        name = title.replace(', ', '_').replace(' ', '_')
+        arguments.update(seed=SEED, work_dir=str(FOLDER / name))
+        return Job(title, function, arguments, done)
+
+
+def length_options(task: str, share: float) -> dict:
+    """The options that shorten a task's trainings, schedule included."""
+    iters = load(config_of(task, 'student'), {}, 0).max_iters
+    short = round(share * iters)
+    return {
+        'train_cfg.max_iters': short,
+        'train_cfg.val_interval': short,
+        'param_scheduler.1.end': short,
+    }
+
+
+def weight_options(task: str, method: str, weight: float) -> dict:
+    """The options that give the losses of a method's features a weight."""
+    losses = load(config_of(task, method), {}, 0).model.distiller
+    return {
+        f'model.distiller.distill_losses.{name}.loss_weight': weight
+        for name in losses.distill_losses
+        if name != 'loss_boxes'  # keeps its weight, like the task's losses
+    }
