@@ -1,5 +1,5 @@
 """Metrics of what has no labels."""
 
-from .embedding_error import EmbeddingError
+from .embedding_metric import EmbeddingError
 
 __all__ = ['EmbeddingError']

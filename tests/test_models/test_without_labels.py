@@ -23,7 +23,7 @@ from mmfreekd.models import (
     ImageEncoder,
     SamEncoder,
 )
-from mmfreekd.models.embedding_error import note_errors
+from mmfreekd.models.feature_errors import note_errors
 from mmfreekd.models.zoo import build_model
 from mmfreekd.registry import HOOKS, METRICS, MODELS
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ...errors import UsageError
 from ...registry import MODELS
-from ..embedding_error import note_errors
+from ..feature_errors import note_errors
 from ..sources import StopAfter
 from .freekd_distill import FreeKDDistill
 
@@ -100,7 +100,7 @@ class FeatureDistill(FreeKDDistill):
 
         Returns:
             list[BaseDataElement]: See
-            :func:`mmfreekd.models.embedding_error.note_errors`.
+            :func:`mmfreekd.models.feature_errors.note_errors`.
         """
         self._record_teacher(batch_inputs, data_samples)
         with torch.no_grad():

@@ -5,7 +5,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from ...registry import MODELS
-from ..embedding_error import note_errors
+from ..feature_errors import note_errors
 from ..sources import StopAfter
 from .frequency_prompt_tuning import FrequencyPromptTuning
 
@@ -50,7 +50,7 @@ class FeatureFrequencyPromptTuning(FrequencyPromptTuning):
 
         Returns:
             list[BaseDataElement]: See
-            :func:`mmfreekd.models.embedding_error.note_errors`.
+            :func:`mmfreekd.models.feature_errors.note_errors`.
         """
         with torch.no_grad():
             self._run_teacher(inputs, data_samples, mode='tensor')

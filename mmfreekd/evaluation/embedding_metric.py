@@ -2,7 +2,7 @@ from typing import Dict, List, Sequence
 
 from mmengine.evaluator import BaseMetric
 
-from ..models.embedding_error import COSINE, MSE
+from ..models.feature_errors import COSINE, MSE
 from ..registry import METRICS
 
 
