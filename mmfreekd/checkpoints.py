@@ -191,14 +191,11 @@ def leave_out(module: nn.Module, part: str) -> None:
             del state_dict[key]
 
     def keep_own(module, state_dict, prefix, *args):
-        if not fitting(module.state_dict(prefix=prefix), state_dict):
-            raise CheckpointError(
-                nothing_of(type(module).__name__, state_dict)
-            )
         own = getattr(module, part).state_dict(prefix=f'{prefix}{part}.')
         state_dict.update(own)
 
     module._register_state_dict_hook(drop)
+    refuse_foreign(module)  # first: its message names what was given
     module._register_load_state_dict_pre_hook(keep_own, with_module=True)
 
 
