@@ -59,6 +59,35 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the file that a converter writes, for :func:`free_target`."""
+    parser.add_argument('target', metavar='OUT', help='the file to write')
+    parser.add_argument(
+        '--force', action='store_true', help='replace OUT if it is there'
+    )
+
+
+def free_target(args: argparse.Namespace) -> Path:
+    """Return the file to write.
+
+    Args:
+        args (argparse.Namespace): With what :func:`add_target_arguments`
+            adds.
+
+    Raises:
+        UsageError: If it is a folder, or there and not to be replaced.
+    """
+    target = Path(args.target)
+    if target.is_dir():
+        raise UsageError(f'OUT: a file was expected, but {target} is a folder')
+    if target.exists() and not args.force:
+        raise UsageError(
+            f'OUT: {target} is there already. Give another name, or --force '
+            'to replace it'
+        )
+    return target
+
+
 def load_config(args: argparse.Namespace):
     """Read the config and put in what the command line says.
 

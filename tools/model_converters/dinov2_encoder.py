@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _cli import UsageError, run  # noqa: E402
+from _cli import UsageError, add_target_arguments, free_target, run  # noqa: E402
 
 
 def parse_args(args=None) -> argparse.Namespace:
@@ -23,10 +23,7 @@ def parse_args(args=None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('source', metavar='IN', help='a name or a folder')
-    parser.add_argument('target', metavar='OUT', help='the file to write')
-    parser.add_argument(
-        '--force', action='store_true', help='replace OUT if it is there'
-    )
+    add_target_arguments(parser)
     return parser.parse_args(args)
 
 
@@ -69,12 +66,7 @@ def main() -> None:
     from mmfreekd.checkpoints import save_whole
 
     args = parse_args()
-    target = Path(args.target)
-    if target.exists() and not args.force:
-        raise UsageError(
-            f'OUT: {target} is there already. Give another name, or --force '
-            'to replace it'
-        )
+    target = free_target(args)
     content = convert(args.source)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_whole(content, str(target))

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _cli import UsageError, run  # noqa: E402
+from _cli import UsageError, add_target_arguments, free_target, run  # noqa: E402
 
 
 def parse_args(args=None) -> argparse.Namespace:
@@ -27,10 +27,7 @@ def parse_args(args=None) -> argparse.Namespace:
         help='a checkpoint with keys mask_modules.{pyramid level}.mask_token, '
         'among others or not',
     )
-    parser.add_argument('target', metavar='OUT', help='the file to write')
-    parser.add_argument(
-        '--force', action='store_true', help='replace OUT if it is there'
-    )
+    add_target_arguments(parser)
     return parser.parse_args(args)
 
 
@@ -71,14 +68,7 @@ def convert(source: str, target: Path) -> dict:
 def main() -> None:
     """Convert, and print what was converted."""
     args = parse_args()
-    target = Path(args.target)
-    if target.is_dir():
-        raise UsageError(f'OUT: a file was expected, but {target} is a folder')
-    if target.exists() and not args.force:
-        raise UsageError(
-            f'OUT: {target} is there already. Give another name, or --force '
-            'to replace it'
-        )
+    target = free_target(args)
     meta = convert(args.source, target)
     print(
         f'{target}: {len(meta["channels"])} pyramid levels with C = '

@@ -18,7 +18,13 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _cli import UsageError, need_checkpoint, run  # noqa: E402
+from _cli import (  # noqa: E402
+    UsageError,
+    add_target_arguments,
+    free_target,
+    need_checkpoint,
+    run,
+)
 
 
 def parse_args(args=None) -> argparse.Namespace:
@@ -28,7 +34,7 @@ def parse_args(args=None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('source', metavar='IN', help='a checkpoint')
-    parser.add_argument('target', metavar='OUT', help='the file to write')
+    add_target_arguments(parser)
     parser.add_argument(
         '--to',
         choices=['mmfreekd', 'official', 'transformers'],
@@ -39,9 +45,6 @@ def parse_args(args=None) -> argparse.Namespace:
         metavar='SAM',
         help='a whole SAM, official or of transformers: OUT is it with the '
         'encoder of IN in place of its own, in its layout',
-    )
-    parser.add_argument(
-        '--force', action='store_true', help='replace OUT if it is there'
     )
     return parser.parse_args(args)
 
@@ -93,12 +96,7 @@ def main() -> None:
     from mmfreekd.checkpoints import save_whole
 
     args = parse_args()
-    target = Path(args.target)
-    if target.exists() and not args.force:
-        raise UsageError(
-            f'OUT: {target} is there already. Give another name, or --force '
-            'to replace it'
-        )
+    target = free_target(args)
     content = converted(args)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_whole(content, str(target))
