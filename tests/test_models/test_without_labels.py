@@ -402,6 +402,18 @@ def test_without_transformers_it_says_what_to_install(encoder, monkeypatch):
         encoder()
 
 
+@pytest.mark.parametrize('encoder', [SamEncoder, Dinov2Encoder])
+def test_with_an_old_torch_it_says_what_to_install(encoder, monkeypatch):
+    transformers = pytest.importorskip('transformers')
+    monkeypatch.setattr(transformers, 'is_torch_available', lambda: False)
+    monkeypatch.setattr(torch, '__version__', '2.3.1+cpu')
+    said = (
+        r'newer torch than 2\.3\.1.*2\.6 at least: pip install torch==.*MMCV'
+    )
+    with pytest.raises(UsageError, match=said):
+        encoder()
+
+
 def test_mmfreekd_imports_without_transformers():
     import mmfreekd.models.encoders.optional as optional
 

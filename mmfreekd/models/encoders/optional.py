@@ -2,6 +2,9 @@
 
 from types import ModuleType
 
+import torch
+
+from ...compat.versions import MENDS
 from ...errors import UsageError
 
 
@@ -15,7 +18,7 @@ def import_transformers(who: str) -> ModuleType:
         ModuleType: The package.
 
     Raises:
-        UsageError: If it is not installed.
+        UsageError: If it is not installed, or does without the torch here.
     """
     try:
         import transformers
@@ -23,6 +26,12 @@ def import_transformers(who: str) -> ModuleType:
         raise UsageError(
             f"{who} needs the package transformers: pip install 'mmfreekd"
             f"[sam]', or pip install 'transformers>=5,<6' ({error})"
+        )
+    if not transformers.is_torch_available():
+        raise UsageError(
+            f'{who} needs a newer torch than {torch.__version__}, for '
+            f'transformers {transformers.__version__} takes 2.6 at least: '
+            f'{MENDS["torch"]}'
         )
     return transformers
 
