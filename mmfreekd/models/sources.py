@@ -92,7 +92,8 @@ class StopAfter:
             missed, self._left = self._left, {}
         if missed:
             raise UsageError(
-                f'the {self.who} ran without passing {", ".join(missed)} as '
-                'often as its recorders expect: take layers that its '
-                'forward pass uses'
+                f'the {self.who} ran to its end without passing '
+                f'{", ".join(missed)} as often as the config expects: take '
+                f'layers that its forward pass uses, in {self.who}_recorders '
+                '(stage 2) or as source (stage 1)'
             )

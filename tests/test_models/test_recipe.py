@@ -181,7 +181,7 @@ def test_refuses_a_layer_that_does_not_run_so_often(
         r"'neck' of the student has run 1 time\(s\), but recorder "
         r"'loss_regression' is asked for record_idx=\[0, 1, 2\]"
         if who == 'student'
-        else 'teacher ran without passing neck as often as'
+        else 'teacher ran to its end without passing neck as often as'
     )
     with pytest.raises(UsageError, match=message):
         losses_of(model, det_pair.batch)
