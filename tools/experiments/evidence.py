@@ -16,15 +16,16 @@ from evidence_tasks import (
     DISTILLED,
     FOLDER,
     TASKS,
+    UNTUNED,
     config_of,
     fingerprint_of,
-    untuned,
+    teacher_checkpoint,
+    with_config,
 )
 from experiment_runs import run_config, test_checkpoint
 from loss_weights import LossWeights, weight_options
-from mmengine.config import Config
 from pool import Job, run_jobs
-from prerequisites import make_prerequisites, needed_files
+from prerequisites import make_prerequisites
 from rows import Results, made_by
 
 SPLITS = ['test', 'test_corrupted']
@@ -70,7 +71,11 @@ class Evidence:
         self.rows = Results(f'{args.results}/evidence.json')
         trials = Results(f'{args.results}/tuning.json')
         self.weights = LossWeights(trials, self.origin)
-        self.pairs = [(t, m) for t in args.tasks for m in args.methods]
+        self.pairs = [
+            (task, method)
+            for task in args.tasks
+            for method in with_config(task, args.methods)
+        ]
 
     def run(self) -> None:
         """Do what has not been done yet."""
@@ -85,18 +90,17 @@ class Evidence:
         jobs = [self._teacher_job(task) for task in self.args.tasks]
         for seed in self.args.seeds:
             for task in self.args.tasks:
-                for method in (*untuned(task), *self.args.methods):
+                methods = (*UNTUNED, *self.args.methods)
+                for method in with_config(task, methods):
                     jobs.append(self._student_job(task, method, seed))
         return [job for job in jobs if job is not None]
 
     def _teacher_job(self, task: str) -> Optional[Job]:
-        student = Config.fromfile(config_of(task, self.args.methods[0]))
-        checkpoint = needed_files(student.model.to_dict())[0]
         return self._measured(
             dict(task=task, method='teacher', seed=0),
             None,
             test_checkpoint,
-            checkpoint=checkpoint,
+            checkpoint=teacher_checkpoint(task),
         )
 
     def _student_job(self, task: str, method: str, seed: int) -> Optional[Job]:

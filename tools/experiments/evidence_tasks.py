@@ -2,9 +2,10 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import List
+from typing import List, Sequence
 
 from experiment_runs import fingerprint, load
+from mmengine.config import Config
 
 TASKS = {
     'det-reppoints': 'reppoints',
@@ -23,6 +24,7 @@ DISTILLED = (
     'freekd_plus',
     'freekd',
 )
+UNTUNED = ('student', 'inherit')  # alone, or inheriting at most
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'experiments'
 FOLDER = Path('work_dirs/evidence')  # of what the experiment leaves
 
@@ -41,10 +43,11 @@ def fingerprint_of(task: str, method: str) -> str:
     return fingerprint(load(config_of(task, method), {}, 0))
 
 
-def untuned(task: str) -> List[str]:
-    """The students without distillation: alone, or inheriting at most."""
-    return [
-        method
-        for method in ('student', 'inherit')
-        if Path(config_of(task, method)).is_file()
-    ]
+def with_config(task: str, methods: Sequence[str]) -> List[str]:
+    """The methods that a task has: not each makes sense for each."""
+    return [m for m in methods if Path(config_of(task, m)).is_file()]
+
+
+def teacher_checkpoint(task: str) -> str:
+    """The file of a task's teacher."""
+    return Config.fromfile(config_of(task, 'freekd')).model.teacher_ckpt
