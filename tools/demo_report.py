@@ -1,16 +1,22 @@
 """The table and the pictures that the demo ends with."""
 
-import sys
 import warnings
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 import numpy as np
-from demo_pictures import MIN_SCORE, Panels
-from demo_steps import DEMO_DIR, SEEDS, TASKS, Step, Task, steps_of
-
-sys.path.insert(0, str(Path(__file__).parent / 'analysis'))
-import plot_runs  # noqa: E402
+from demo_steps import (
+    DEMO_DIR,
+    SEEDS,
+    TASKS,
+    Step,
+    Task,
+    exported_student,
+    steps_of,
+)
+from mmengine.config import Config
+from reporting.figures import draw_curves, draw_predictions
+from reporting.panels import MIN_SCORE, Panels
 
 IMAGES = (3, 20, 30, 50)  # of the validation set
 COLUMNS = 'ground truth', 'student alone', 'FreeKD student', 'teacher'
@@ -141,9 +147,12 @@ def pictures(task: Task) -> str:
         str: How the report shows them.
     """
     predictions = f'predictions_{task.name}.png'
-    draw_predictions(task, DEMO_DIR / predictions)
+    models = shown_models(task)
+    dataset = Config.fromfile(models[0][0]).val_dataloader.dataset
+    panels = Panels(task.host, models, dataset)
+    draw_predictions(panels, COLUMNS, IMAGES, DEMO_DIR / predictions)
     curves = f'curves_{task.name}.png'
-    draw_curves(task, DEMO_DIR / curves)
+    draw_curves(trainings(task), DEMO_DIR / curves)
     return '\n'.join(
         [
             f'## {task.title}',
@@ -161,44 +170,28 @@ def pictures(task: Task) -> str:
     )
 
 
-def draw_predictions(task: Task, path: Path) -> None:
-    """Draw ground truth and predictions on some validation images."""
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-
-    shown = Panels(task, results(task))
-    figure = Figure(
-        layout='constrained', figsize=(2.4 * len(COLUMNS), 2.4 * len(IMAGES))
+def shown_models(task: Task) -> List[Tuple[str, str]]:
+    """Config and checkpoint of student alone, with FreeKD, and teacher."""
+    steps = results(task)
+    alone, teacher = (
+        (steps[name].folder / 'last_checkpoint').read_text()
+        for name in ('student_seed0', 'teacher')
     )
-    axes = figure.subplots(len(IMAGES), len(COLUMNS))
-    for line, index in zip(axes, IMAGES):
-        for ax, image in zip(line, shown.draw(index)):
-            ax.imshow(image)
-            ax.set(xticks=[], yticks=[])
-    for ax, title in zip(axes[0], COLUMNS):
-        ax.set_title(title, fontsize=12)
-    patches = [
-        Patch(color=colour / 255, label=name)
-        for name, colour in shown.colours().items()
-    ]
-    figure.legend(
-        handles=patches, loc='outside lower center', ncols=6, fontsize=11
-    )
-    figure.savefig(path, dpi=100)
-
-
-def draw_curves(task: Task, path: Path) -> None:
-    """Draw what the log tells of the students' trainings."""
-    runs = {
-        f'{title}, seed {seed}': plot_runs.read_run(
-            str(DEMO_DIR / task.name / f'{name}_seed{seed}')
+    freekd = str(exported_student(task, steps['freekd_seed0']))
+    return [
+        (f'configs/demo/{config}.py', checkpoint)
+        for config, checkpoint in (
+            (task.student, alone),
+            (task.student, freekd),
+            (task.teacher, teacher),
         )
+    ]
+
+
+def trainings(task: Task) -> Dict[str, Path]:
+    """The folders of the students' trainings by what the picture says."""
+    return {
+        f'{title}, seed {seed}': DEMO_DIR / task.name / f'{name}_seed{seed}'
         for name, title in (('student', 'student alone'), ('freekd', 'FreeKD'))
         for seed in SEEDS
     }
-    keys = [
-        key
-        for key in plot_runs.choose_keys(list(runs.values()))
-        if any(len(curves.get(key, ())) > 1 for curves in runs.values())
-    ]
-    plot_runs.draw(runs, keys, (3.4, 2.3)).savefig(path, dpi=80)

@@ -1,11 +1,9 @@
-"""Predictions of the demo's models, drawn on validation images."""
+"""What several models predict, drawn on images of a data set."""
 
-from typing import Dict, List
+from typing import Dict, List, Sequence, Tuple
 
 import cv2
 import numpy as np
-from demo_steps import Step, Task, exported_student
-from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
 import mmfreekd.registry  # noqa: F401
@@ -19,6 +17,8 @@ COLOURS = np.array(
         [230, 200, 50],
         [210, 80, 210],
         [70, 210, 210],
+        [245, 140, 40],
+        [190, 190, 190],
     ],
     np.uint8,
 )
@@ -26,30 +26,19 @@ SEGMENTS = np.concatenate([[[40, 40, 40]], COLOURS])  # first the background
 MIN_SCORE = 0.25
 
 
-def checkpoints(task: Task, steps: Dict[str, Step]) -> List[str]:
-    """The checkpoints to draw: student alone, with FreeKD, teacher."""
-    alone, teacher = (
-        (steps[name].folder / 'last_checkpoint').read_text()
-        for name in ('student_seed0', 'teacher')
-    )
-    freekd = exported_student(task, steps['freekd_seed0'])
-    return [alone, str(freekd), teacher]
-
-
 class Panels:
-    """The models of a task, and what they see in validation images.
+    """Models, and what they see in the images of a data set.
 
     Args:
-        task (Task): The task.
-        steps (dict[str, Step]): Its finished steps.
+        host (str): The package of the models: ``'mmdet'`` or ``'mmseg'``.
+        models (list[tuple[str, str]]): The config and the checkpoint of each.
+        dataset (dict): The config of the data set.
     """
 
-    def __init__(self, task: Task, steps: Dict[str, Step]) -> None:
-        configs = [
-            f'configs/demo/{name}.py'
-            for name in (task.student, task.student, task.teacher)
-        ]
-        self.detection = task.host == 'mmdet'
+    def __init__(
+        self, host: str, models: Sequence[Tuple[str, str]], dataset: dict
+    ) -> None:
+        self.detection = host == 'mmdet'
         if self.detection:
             from mmdet.apis import inference_detector as infer
             from mmdet.apis import init_detector as init
@@ -57,23 +46,19 @@ class Panels:
             from mmseg.apis import inference_model as infer
             from mmseg.apis import init_model as init
         self.infer = infer
-        self.models = [
-            init(config, checkpoint, device='cpu')
-            for config, checkpoint in zip(configs, checkpoints(task, steps))
-        ]
-        config = Config.fromfile(configs[0])
-        init_default_scope(task.host)
-        self.dataset = DATASETS.build(config.val_dataloader.dataset)
+        self.models = [init(*model, device='cpu') for model in models]
+        init_default_scope(host)
+        self.dataset = DATASETS.build(dataset)
 
     def draw(self, index: int) -> List[np.ndarray]:
-        """Draw one image four times.
+        """Draw one image several times.
 
         Args:
-            index (int): Which validation image.
+            index (int): Which image of the data set.
 
         Returns:
-            list[np.ndarray]: RGB images: ground truth, student alone,
-            student with FreeKD, teacher.
+            list[np.ndarray]: RGB images: ground truth, then the predictions
+            of each model.
         """
         draw = draw_boxes if self.detection else draw_segments
         image = cv2.imread(self.dataset.get_data_info(index)['img_path'])
