@@ -1,6 +1,7 @@
 """Tokens of a DINO's encoder as maps: folded, recorded, prompted."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,12 +11,18 @@ from torch.testing import assert_close
 
 import mmfreekd.registry  # noqa: F401
 from mmfreekd.errors import UsageError
+from mmfreekd.models import FrequencyPrompt
 from mmfreekd.models.tokens import fold_tokens, unfold_maps
 from mmfreekd.models.zoo import build_model
 from mmfreekd.registry import MODELS
 
 SHAPES = [(3, 4), (2, 2), (1, 2)]
 SIZE = [(64, 64), (50, 60)]
+CONFIGS = Path(__file__).parents[2] / 'configs'
+STAGE_1 = [
+    *sorted(CONFIGS.glob('freekd/prompt/prompt*_dino-*.py')),
+    CONFIGS / 'foundation/shapes/prompt_dino_r18w32_shapes.py',
+]
 
 
 def tiny_dino(scales=4, stages=(0, 1, 2, 3)):
@@ -248,3 +255,19 @@ def test_a_level_that_is_not_there_cannot_be_prompted(dino):
     model = tuning(dino, data_idx=[3, 4], num_levels=2)
     with pytest.raises(UsageError, match='there are 4 pyramid level'):
         losses_of(model, det_batch(SIZE))
+
+
+@pytest.mark.parametrize('path', STAGE_1, ids=lambda path: path.stem)
+def test_no_first_step_of_stage_1_shuts_a_mask(path):
+    """Tokens of unit size, alike over the image: the low band is 8 times."""
+    optimizer = Config.fromfile(path).optim_wrapper.optimizer
+    tokens = torch.nn.functional.layer_norm(torch.randn(1, 1, 256), [256])
+    (feature,) = fold_tokens(tokens.expand(1, 64, 256), [(8, 8)])
+    prompt = FrequencyPrompt(256)
+    adam = getattr(torch.optim, optimizer.pop('type'))
+    adam = adam(prompt.parameters(), **optimizer)
+    torch.stack(
+        [mask.mean() for mask in prompt.masks(feature)]
+    ).sum().backward()
+    adam.step()
+    assert min(mask.min() for mask in prompt.masks(feature)) > 0.02

@@ -5,6 +5,7 @@ _base_ = [
 ]
 default_scope = 'mmdet'
 max_iters = 150
+train_dataloader = dict(batch_size=4)
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 optim_wrapper = dict(
     optimizer=dict(lr=5e-4, weight_decay=1e-4), clip_grad=dict(max_norm=0.1))

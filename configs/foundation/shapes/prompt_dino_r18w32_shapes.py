@@ -1,6 +1,8 @@
-# stage 1 on the small DINO
+# stage 1 on the small DINO. Its tokens come from a LayerNorm, 256 channels of
+# unit size, for which the usual learning rate of 0.01 is too large: see
+# docs/stage_1.md
 _base_ = './dino_r18w32_shapes.py'
-max_iters = 20
+max_iters = 60
 model = dict(
     _delete_=True,
     type='mmfreekd.FrequencyPromptTuning',
@@ -13,7 +15,7 @@ train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=0.01, weight_decay=1e-3))
+    optimizer=dict(type='Adam', lr=1e-3, weight_decay=1e-3))
 param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=0, end=max_iters,
          eta_min=1e-6)

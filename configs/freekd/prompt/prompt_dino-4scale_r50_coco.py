@@ -8,4 +8,5 @@ model = dict(
         cfg_path='mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py'),
     teacher_ckpt='https://download.openmmlab.com/mmdetection/v3.0/dino/dino-4scale_r50_8xb2-12e_coco/dino-4scale_r50_8xb2-12e_coco_20221202_182705-55b2bba2.pth',
     num_levels=4)
-optim_wrapper = dict(type='AmpOptimWrapper')
+# its channels are normalised to unit size: see docs/stage_1.md, learning rate
+optim_wrapper = dict(type='AmpOptimWrapper', optimizer=dict(lr=1e-3))

@@ -11,4 +11,5 @@ model = dict(
     teacher_ckpt='https://download.openmmlab.com/mmdetection/v3.0/dino/dino-5scale_swin-l_8xb2-12e_coco/dino-5scale_swin-l_8xb2-12e_coco_20230228_072924-a654145f.pth',
     data_idx=[1, 2, 3, 4],
     num_levels=4)
-optim_wrapper = dict(type='AmpOptimWrapper')
+# its channels are normalised to unit size: see docs/stage_1.md, learning rate
+optim_wrapper = dict(type='AmpOptimWrapper', optimizer=dict(lr=1e-3))
