@@ -2,7 +2,8 @@
 
 1. :mod:`.bands` names what a wavelet transform returns.
 2. :mod:`.wavelet` takes a feature map into its bands and back.
-3. :mod:`.masks` turns frequency prompts into pixel-wise masks of the bands.
+3. :mod:`.masks` turns frequency prompts into pixel-wise masks of the bands;
+   :mod:`.overlap` says how much these have in common.
 4. :mod:`.position` weighs channels by where they stand.
 5. :mod:`.distance` compares two features band by band under masks and
    weights.
@@ -16,7 +17,8 @@ Convention:
 
 from .bands import BAND_LAYOUTS, FrequencyBands, band_names, num_bands
 from .distance import frequency_distance, normalize_channels
-from .masks import apply_masks, frequency_masks, mask_overlap
+from .masks import apply_masks, frequency_masks
+from .overlap import mask_overlap
 from .position import channel_relation, position_weights
 from .wavelet import wavedec2, waverec2
 

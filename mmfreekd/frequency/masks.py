@@ -1,6 +1,6 @@
 """Frequency masks: what of each band is worth imitating (section 3.2)."""
 
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,11 +10,9 @@ from . import native
 from .bands import FrequencyBands, band_names, num_bands
 from .wavelet import wavedec2
 
-OVERLAP_KINDS = ('jaccard', 'dice')
 PROMPT_REDUCTIONS: Dict[str, Callable] = dict(
     mean=torch.mean, sum=torch.sum, max=torch.amax
 )
-TINY = 1e-12  # masks that are shut everywhere do not overlap
 
 
 def frequency_masks(
@@ -134,69 +132,6 @@ def apply_masks(
         bands.low * low,
         tuple(detail * mask for detail, mask in zip(bands.high, high)),
     )
-
-
-def mask_overlap(
-    masks: Sequence[Tensor],
-    kind: str = 'jaccard',
-    diagonal: Optional[bool] = None,
-) -> Tensor:
-    r"""How much the masks of different prompts overlap (section 3.2).
-
-    For two masks a and b of one band, over its pixels:
-
-    .. math::
-        \mathrm{jaccard} = \frac{\sum ab}{\sum a^2 + \sum b^2 - \sum ab},
-        \qquad \mathrm{dice} = \frac{2 \sum ab}{\sum a^2 + \sum b^2}
-
-    Args:
-        masks (list[Tensor]): One ``(N, T, h_b, w_b)`` per band.
-        kind (str): ``'jaccard'`` (the paper) or ``'dice'`` (the official
-            code). Defaults to 'jaccard'.
-        diagonal (bool, optional): Whether the pairs of a mask with itself
-            count, which overlap by 1: then T prompts cannot come below
-            1 / T. Without them the overlap is 0 for T = 1. None: with
-            'jaccard' they count (the paper), with 'dice' they do not (the
-            official code). Defaults to None.
-
-    Returns:
-        Tensor: A scalar in [0, 1]: the mean over bands, images and pairs.
-
-    Raises:
-        ValueError: If kind is not known or there is no mask.
-
-    Example:
-        >>> mask_overlap([torch.full((1, 2, 4, 4), .5)])
-        tensor(1.)
-    """
-    if kind not in OVERLAP_KINDS:
-        raise ValueError(f'kind must be one of {OVERLAP_KINDS}, got {kind!r}')
-    if not masks:
-        raise ValueError('masks must hold one tensor per band, got none')
-    if diagonal is None:
-        diagonal = kind == 'jaccard'
-    with torch.autocast(masks[0].device.type, enabled=False):
-        return torch.stack(
-            [_overlap(full_precision(mask), kind, diagonal) for mask in masks]
-        ).mean()
-
-
-def _overlap(mask: Tensor, kind: str, diagonal: bool) -> Tensor:
-    flat = mask.flatten(2)
-    product = flat @ flat.transpose(1, 2)  # (N, T, T): sum of a * b
-    square = product.diagonal(dim1=1, dim2=2)
-    squares = square.unsqueeze(1) + square.unsqueeze(2)
-    if kind == 'jaccard':
-        overlap = product / (squares - product).clamp_min(TINY)
-    else:
-        overlap = 2 * product / squares.clamp_min(TINY)
-    if diagonal:
-        return overlap.mean()
-    num_prompts = mask.size(1)
-    if num_prompts == 1:
-        return product.sum() * 0
-    pairs = ~torch.eye(num_prompts, dtype=torch.bool, device=mask.device)
-    return overlap[:, pairs].mean()
 
 
 def mask_per_level(

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ...errors import UsageError
 from ...frequency import mask_overlap
-from ...frequency.masks import OVERLAP_KINDS
+from ...frequency.overlap import OVERLAP_KINDS
 from ...registry import MODELS
 
 
