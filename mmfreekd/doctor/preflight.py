@@ -1,9 +1,8 @@
 """A dry run of a config: everything that is wrong with it, at once."""
 
-import contextlib
 import copy
 from importlib import import_module
-from typing import Any, Iterator, List, NamedTuple, Optional
+from typing import Any, List, Optional
 
 import torch
 from mmengine.config import Config
@@ -13,7 +12,6 @@ from torch import Tensor, nn
 
 from ..checkpoints import check_sums, read_checkpoint
 from ..errors import UsageError
-from ..explain import explain
 from ..models.algorithms import FreeKDDistill, FrequencyPromptTuning
 from ..models.inheritance import start_from
 from ..models.sources import find_source
@@ -22,45 +20,10 @@ from ..registry import MODELS
 from ..stage_1 import stage_1_command
 from .batches import random_batch
 from .configs import missing_data
+from .report import Report, Row
 
 # the recorders whose source is a layer
 OF_LAYERS = ('ModuleOutputs', 'ModuleInputs', 'TokenMaps')
-
-
-class Row(NamedTuple):
-    """One line of the table: a loss, and what it compares."""
-
-    layer: str
-    shape: str
-    connector: str
-    loss: str
-    weight: str
-    value: str
-
-
-class Report:
-    """What a dry run has found.
-
-    Attributes:
-        problems (list[str]): What has to be mended.
-        rows (list[Row]): One for each distillation loss.
-        facts (list[str]): Trainable parameters and memory.
-    """
-
-    def __init__(self) -> None:
-        self.problems: List[str] = []
-        self.rows: List[Row] = []
-        self.facts: List[str] = []
-
-    @contextlib.contextmanager
-    def attempt(self, what: str) -> Iterator[None]:
-        """Note what goes wrong inside, and go on after it."""
-        try:
-            yield
-        except Exception as error:  # a dry run lists whatever would end a run
-            said = explain(error) or f'{type(error).__name__}: {error}'
-            if not any(said in problem for problem in self.problems):
-                self.problems.append(f'{what}: {said}')
 
 
 def examine_config(cfg: Config) -> Report:

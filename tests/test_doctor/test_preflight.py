@@ -6,10 +6,10 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 from mmfreekd.doctor.preflight import (
-    Report,
     _examine_distiller,
     _fill_level_embeddings,
 )
+from mmfreekd.doctor.report import Report
 
 
 def problems(kind: str, source: str) -> list:
