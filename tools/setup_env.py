@@ -7,41 +7,30 @@ do and an interrupted one goes on where it stopped.
 
 import contextlib
 import fcntl
-import hashlib
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from pathlib import Path
 
+from _env.checks import check_machine, check_python
 from _env.mmcv import build_mmcv, mmcv_loads
 from _env.running import SetupError, duration, environment, run_logged, say
+from _env.stamp import (
+    files_digest,
+    project_files,
+    read_stamp,
+    requirements_digest,
+    write_stamp,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / '.venv'
 STAMP = 'mmfreekd_env.json'
-PYTHONS = ((3, 10), (3, 12))
-DISK_GB = 5
 REQUIREMENTS = ROOT / 'requirements'
-# what the installed package is made of
-SOURCES = (
-    'mmfreekd',
-    'configs',
-    'tools',
-    'requirements',
-    'setup.py',
-    'pyproject.toml',
-    'MANIFEST.in',
-    'model-index.yml',
-    'README.md',
-    'CHANGELOG.md',
-    'LICENSE',
-)
 
 
 def main() -> int:
@@ -74,7 +63,7 @@ def set_up(lock: int) -> None:
     todo = [step for step in STEPS if step[0] not in stamp['done']]
     if todo:
         check_python(sys.version_info)
-        check_machine()
+        check_machine(VENV)
         say(
             f'Setting up {VENV}: {len(todo)} of {len(STEPS)} steps to go. '
             'The log is in .venv/setup.log.'
@@ -98,50 +87,6 @@ def set_up(lock: int) -> None:
         say('The environment in .venv is up to date.')
 
 
-def check_python(version: tuple) -> None:
-    """Raise SetupError unless the Python version is one that is supported."""
-    if not PYTHONS[0] <= tuple(version[:2]) <= PYTHONS[1]:
-        raise SetupError(
-            'Python 3.10, 3.11 or 3.12 is needed, but this is '
-            f'{version[0]}.{version[1]}. Name another one: '
-            '`make env PYTHON=python3.11`'
-        )
-
-
-def check_machine() -> None:
-    """Raise SetupError if this machine lacks something, all at once."""
-    lacking = []
-    for module in ('venv', 'ensurepip'):
-        try:
-            __import__(module)
-        except ImportError:
-            lacking.append(
-                f"Python's module {module} (on Debian and Ubuntu: "
-                '`apt-get install python3-venv`)'
-            )
-    compiler = os.environ.get('CXX', 'c++').split()[0]
-    if not shutil.which(compiler):
-        lacking.append(
-            f'a C++ compiler, {compiler!r} was not found (on '
-            'Debian and Ubuntu: `apt-get install build-essential`'
-            ', or set CXX)'
-        )
-    header = Path(sysconfig.get_paths()['include']) / 'Python.h'
-    if not header.exists():
-        lacking.append(
-            f"Python's headers, there is no {header} (on Debian "
-            'and Ubuntu: `apt-get install python3-dev`)'
-        )
-    free = shutil.disk_usage(str(VENV)).free / 2**30
-    if free < DISK_GB:
-        lacking.append(
-            f'{DISK_GB} GB of free disk space, there are '
-            f'{free:.1f} GB (most goes to PyTorch)'
-        )
-    if lacking:
-        raise SetupError('this machine lacks\n  - ' + '\n  - '.join(lacking))
-
-
 @contextlib.contextmanager
 def only_one(directory: Path):
     """Hold a lock on a directory, waiting for whoever holds it.
@@ -161,53 +106,6 @@ def only_one(directory: Path):
         yield handle
     finally:
         os.close(handle)
-
-
-def read_stamp(path: Path) -> dict:
-    """What has been done already; empty if nothing can be read."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-
-
-def write_stamp(path: Path, stamp: dict) -> None:
-    """Replace the stamp file in one go."""
-    part = path.with_suffix('.part')
-    part.write_text(json.dumps(stamp, indent=2) + '\n')
-    os.replace(str(part), str(path))
-
-
-def requirements_digest(directory: Path) -> str:
-    """A hash of all requirement files."""
-    return files_digest(directory, sorted(directory.glob('*.txt')))
-
-
-def project_files(root: Path) -> list:
-    """The files of which the installed package is made, sorted."""
-    files = []
-    for name in SOURCES:
-        source = root / name
-        if source.is_dir():
-            files += [
-                path
-                for path in source.rglob('*')
-                if path.is_file()
-                and not {'__pycache__', '.mim'} & set(path.parts)
-            ]
-        elif source.exists():
-            files.append(source)
-    return sorted(files)
-
-
-def files_digest(root: Path, files: list) -> str:
-    """A hash of files: of their names and of what they hold."""
-    digest = hashlib.sha256()
-    for path in files:
-        content = path.read_bytes()
-        name = path.relative_to(root).as_posix()
-        digest.update(f'{name}\0{len(content)}\0'.encode() + content)
-    return digest.hexdigest()
 
 
 def install_project(lock: int) -> None:
