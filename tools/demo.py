@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 sys.path.insert(0, str(Path(__file__).parent))
-from demo_steps import DEMO_DIR, TASKS, Step, steps_of  # noqa: E402
+from demo_steps import Step  # noqa: E402
+from demo_tasks import DEMO_DIR, TASKS, steps_of  # noqa: E402
 
 MINUTES = 13  # on two cores
 WORKERS = 2  # a step takes one core

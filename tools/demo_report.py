@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 import numpy as np
-from demo_steps import (
+from demo_steps import Step
+from demo_tasks import (
     DEMO_DIR,
     SEEDS,
     TASKS,
-    Step,
     Task,
     exported_student,
     steps_of,
