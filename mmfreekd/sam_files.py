@@ -42,6 +42,11 @@ IN_BLOCK = (
     ('mlp.lin2', 'mlp.lin2'),
 )
 POSITIONS = ('attn.rel_pos_h', 'attn.rel_pos_w')
+# of what stands beside the encoder, under the same names in both layouts
+DECODER_KEYS = (
+    'prompt_encoder.no_mask_embed.weight',
+    'mask_decoder.iou_token.weight',
+)
 
 
 def encoder_names(depth: int) -> List[Tuple[str, str]]:
@@ -69,6 +74,20 @@ def encoder_names(depth: int) -> List[Tuple[str, str]]:
     ]
 
 
+def encoder_keys(layout: str, depth: int) -> List[str]:
+    """Every key of an encoder, in the same order for all layouts.
+
+    Args:
+        layout (str): A key of ``PREFIXES``.
+        depth (int): Blocks of the encoder.
+
+    Returns:
+        list[str]: With the prefix; the last is the neck's last convolution.
+    """
+    which = 0 if layout == 'official' else 1
+    return [PREFIXES[layout] + names[which] for names in encoder_names(depth)]
+
+
 def layout_of(weights: Weights, what: str) -> str:
     """Which of the layouts a checkpoint has, checked key by key.
 
@@ -84,14 +103,10 @@ def layout_of(weights: Weights, what: str) -> str:
             expected, and those that are missing or left over.
     """
     for layout in PREFIXES:
-        if encoder_keys(weights, layout):
+        if _found(weights, layout):
             _check_keys(weights, layout, what)
             return layout
-    expected = [
-        f'{PREFIXES[layout]}{names[layout != "official"]}'
-        for layout in PREFIXES
-        for names in encoder_names(1)
-    ]
+    expected = [key for layout in PREFIXES for key in encoder_keys(layout, 1)]
     raise CheckpointError(
         '\n'.join(
             [
@@ -105,12 +120,6 @@ def layout_of(weights: Weights, what: str) -> str:
     )
 
 
-def encoder_keys(weights: Weights, layout: str) -> List[str]:
-    """The keys of the encoder if a checkpoint had this layout."""
-    prefix = PREFIXES[layout]
-    return [key for key in weights if key.startswith(prefix)]
-
-
 def convert(weights: Weights, source: str, target: str) -> Weights:
     """Rename the weights of an encoder.
 
@@ -122,12 +131,12 @@ def convert(weights: Weights, source: str, target: str) -> Weights:
     Returns:
         dict[str, Tensor]: The encoder alone, the same tensors.
     """
-    depth = _depth(encoder_keys(weights, source))
+    depth = _depth(_found(weights, source))
     return {
-        PREFIXES[target] + names[target != 'official']: weights[
-            PREFIXES[source] + names[source != 'official']
-        ]
-        for names in encoder_names(depth)
+        new: weights[old]
+        for new, old in zip(
+            encoder_keys(target, depth), encoder_keys(source, depth)
+        )
     }
 
 
@@ -150,16 +159,14 @@ def beside(encoder: Weights, sam: Weights, layout: str, what: str) -> Weights:
     """
     own = PREFIXES[layout]
     rest = {k: v for k, v in sam.items() if not k.startswith(own)}
-    for part in ('prompt_encoder.', 'mask_decoder.'):
-        if not any(key.startswith(part) for key in rest):
+    for key in DECODER_KEYS:
+        if key not in rest:
             raise CheckpointError(
-                f'{what}: a whole SAM was expected, with keys {part}..., '
-                f'but it has none. Found: {sorted(rest)[:5]}'
+                f'{what}: a whole SAM was expected, with keys such as {key}, '
+                f'but it has no such key. Found: {sorted(rest)[:5]}'
             )
-    channels = encoder[own + encoder_names(1)[-1][layout != 'official']].size(
-        0
-    )
-    taken = rest['prompt_encoder.no_mask_embed.weight'].size(1)
+    channels = encoder[encoder_keys(layout, 1)[-1]].size(0)
+    taken = rest[DECODER_KEYS[0]].size(1)
     if channels != taken:
         raise CheckpointError(
             f'the encoder puts out {channels} channels, but {what} takes '
@@ -180,17 +187,19 @@ def beside(encoder: Weights, sam: Weights, layout: str, what: str) -> Weights:
     return {**encoder, **rest}
 
 
+def _found(weights: Weights, layout: str) -> List[str]:
+    prefix = PREFIXES[layout]
+    return [key for key in weights if key.startswith(prefix)]
+
+
 def _depth(keys: List[str]) -> int:
     found = [BLOCK.search(key) for key in keys]
     return max((int(match[1]) + 1 for match in found if match), default=1)
 
 
 def _check_keys(weights: Weights, layout: str, what: str) -> None:
-    found = encoder_keys(weights, layout)
-    expected = [
-        PREFIXES[layout] + names[layout != 'official']
-        for names in encoder_names(_depth(found))
-    ]
+    found = _found(weights, layout)
+    expected = encoder_keys(layout, _depth(found))
     missing = sorted({*expected} - {*found})
     left_over = sorted({*found} - {*expected})
     if missing or left_over:

@@ -3,6 +3,7 @@
 ``pytest -m '' -rP tests/test_foundation_configs.py`` prints the memory.
 """
 
+import re
 import resource
 from pathlib import Path
 
@@ -165,3 +166,45 @@ def test_plain_images_in_nested_folders_are_read(split, tmp_path):
     assert data['inputs'].shape == (1, 3, 1024, 1024)
     assert (data['inputs'][..., :512, :] > 2).all()
     assert (data['inputs'][..., 512:, :] == 0).all()
+
+
+def test_a_published_student_embeds_an_image_as_the_readme_writes_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    readme = (CONFIGS / 'foundation/README.md').read_text()
+    (code,) = re.findall(r'```python\n(.*?)```', readme, re.S)
+    model = dict(
+        type='mmfreekd.ImageEncoder',
+        data_preprocessor=dict(
+            type='mmdet.DetDataPreprocessor',
+            mean=[100.0, 110.0, 120.0],
+            std=[50.0, 60.0, 70.0],
+            bgr_to_rgb=True,
+            pad_size_divisor=64,
+        ),
+        backbone=dict(
+            type='mmfreekd.SamEncoder',
+            image_size=64,
+            arch=dict(hidden_size=8, num_attention_heads=1)
+            | dict(num_hidden_layers=2, global_attn_indexes=[1]),
+        ),
+    )
+    Path('published').mkdir()
+    Config(dict(model=model)).dump('published/student.py')
+    student = build_model(model, 'student').eval()
+    torch.save(student.state_dict(), 'published/student-0123abcd.pth')
+    image = np.random.randint(0, 256, (48, 64, 3), np.uint8)
+    cv2.imwrite('image.png', image)
+    found = {}
+    exec(code.replace('image.jpg', 'image.png'), found)
+    rgb = image[..., ::-1].transpose(2, 0, 1).astype(np.float32)
+    mean, std = (
+        np.reshape(model['data_preprocessor'][key], (3, 1, 1))
+        for key in ('mean', 'std')
+    )
+    padded = np.zeros((1, 3, 64, 64), np.float32)
+    padded[0, :, :48] = (rgb - mean) / std
+    with torch.no_grad():
+        expected = student(torch.from_numpy(padded))
+    torch.testing.assert_close(found['embedding'], expected)

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from mmfreekd.errors import CheckpointError
 from mmfreekd.models import ImageEncoder
-from mmfreekd.sam_files import beside, convert, encoder_names, layout_of
+from mmfreekd.sam_files import beside, convert, encoder_keys, layout_of
 
 ROOT = Path(__file__).parents[1]
 transformers = pytest.importorskip('transformers')
@@ -205,9 +205,9 @@ def test_an_unknown_layout_is_refused_with_the_keys_that_are_expected():
     with pytest.raises(CheckpointError) as raised:
         layout_of({'backbone.layer1.0.conv1.weight': torch.zeros(1)}, 'IN')
     said = str(raised.value)
-    for names in encoder_names(1):
-        assert f'image_encoder.{names[0]}' in said
-        assert f'vision_encoder.{names[1]}' in said
+    for layout in LAYOUTS:
+        for key in encoder_keys(layout, 1):
+            assert f' {key}\n' in said
     assert 'backbone.layer1.0.conv1.weight' in said
 
 
@@ -269,3 +269,17 @@ def test_the_tool_goes_there_and_back(tmp_path):
     same(torch.load(files[2]), sam)
     code, said = tool(files[0], files[2])
     assert code == 2 and '--force' in said
+    code, said = tool(files[0], str(tmp_path / 'out.safetensors'))
+    assert code == 2 and '.pth' in said
+
+
+@pytest.mark.slow
+def test_the_tool_takes_the_student_out_of_a_distillation(tmp_path):
+    student = wrapper().state_dict()
+    files = [str(tmp_path / n) for n in ('iter_2.pth', 'out.pth')]
+    distillation = {f'architecture.{k}': v for k, v in student.items()}
+    distillation['distiller.connectors.x.weight'] = torch.zeros(1)
+    torch.save(dict(meta={}, state_dict=distillation), files[0])
+    code, said = tool(*files)
+    assert code == 0, said
+    same(torch.load(files[1])['state_dict'], student)

@@ -1,8 +1,9 @@
 """Convert SAM's image encoder between the names that are in use.
 
 IN is an official SAM checkpoint (keys ``image_encoder.*``), one of the
-package transformers (``vision_encoder.*``, .safetensors too), or an encoder
-of this project, such as the ``student_*.pth`` of a distillation.
+package transformers (``vision_encoder.*``, .safetensors too), an encoder of
+this project, or a distillation's checkpoint, whose student is taken. OUT is a
+PyTorch file, for ``torch.load``.
 
 Examples:
     # the teacher of configs/foundation/sam
@@ -49,16 +50,16 @@ def parse_args(args=None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def read_weights(path: str, what: str) -> dict:
+def read_weights(path: str) -> dict:
     """The tensors of a checkpoint, .safetensors or PyTorch's."""
-    from mmfreekd import checkpoints
+    from publishing.weights import read_student
 
     need_checkpoint(path)
     if path.endswith('.safetensors'):
         from safetensors.torch import load_file
 
         return load_file(path)
-    return checkpoints.read_weights(path, what)
+    return read_student(path)[0]
 
 
 def converted(args: argparse.Namespace) -> dict:
@@ -73,7 +74,7 @@ def converted(args: argparse.Namespace) -> dict:
     """
     from mmfreekd.sam_files import beside, convert, layout_of
 
-    weights = read_weights(args.source, 'IN')
+    weights = read_weights(args.source)
     source = layout_of(weights, 'IN')
     if args.beside is None:
         target = args.to or 'mmfreekd'
@@ -81,7 +82,7 @@ def converted(args: argparse.Namespace) -> dict:
         if target == 'mmfreekd':
             return dict(meta=dict(source=args.source), state_dict=encoder)
         return encoder
-    sam = read_weights(args.beside, 'SAM')
+    sam = read_weights(args.beside)
     target = layout_of(sam, 'SAM')
     if target == 'mmfreekd' or args.to not in (None, target):
         raise UsageError(
@@ -97,6 +98,11 @@ def main() -> None:
 
     args = parse_args()
     target = free_target(args)
+    if target.suffix == '.safetensors':
+        raise UsageError(
+            f'OUT: {target} would be a PyTorch file under a name that says '
+            'otherwise: call it .pth'
+        )
     content = converted(args)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_whole(content, str(target))

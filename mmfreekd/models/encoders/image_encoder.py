@@ -57,7 +57,9 @@ class ImageEncoder(BaseModel):
             raise UsageError(
                 f'ImageEncoder has no head, and so no mode={mode!r}. Tune its '
                 'prompts with mmfreekd.FeatureFrequencyPromptTuning, distil '
-                'it with mmfreekd.FeatureDistill; both need no labels'
+                'it with mmfreekd.FeatureDistill; both need no labels. To '
+                'measure a student, test its distillation: tools/test.py '
+                'with the config and checkpoint of mmfreekd.FeatureDistill'
             )
         features = self.backbone(inputs)
         if self.neck is not None:
