@@ -3,7 +3,8 @@
 For each task: the data, a teacher and its prompts are made; each method's
 loss weight is chosen on the validation split; then every method trains the
 same student over seeds, and is evaluated on the test split, clean and
-corrupted. Safe to interrupt: finished runs are kept.
+corrupted. Safe to interrupt: finished runs are kept. Ends with tables and,
+see evidence_report.py, with pictures.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Dict, List, Optional
 
+from evidence_report import write_report
 from evidence_table import evidence_tables
 from evidence_tasks import (
     DISTILLED,
@@ -23,10 +25,11 @@ from evidence_tasks import (
     with_config,
 )
 from experiment_runs import run_config, test_checkpoint
-from loss_weights import LossWeights, weight_options
+from loss_weights import LossWeights
 from pool import Job, run_jobs
 from prerequisites import make_prerequisites
 from rows import Results, made_by
+from student_runs import SHOWN, student_run
 
 SPLITS = ['test', 'test_corrupted']
 
@@ -100,20 +103,22 @@ class Evidence:
             dict(task=task, method='teacher', seed=0),
             None,
             test_checkpoint,
+            config=config_of(task, 'teacher'),
             checkpoint=teacher_checkpoint(task),
+            work_dir=str(FOLDER / f'{task}_teacher'),
         )
 
     def _student_job(self, task: str, method: str, seed: int) -> Optional[Job]:
-        weight, options = None, {}
+        weight = None
         if method in DISTILLED:
             weight = self.weights.best(task, method)
-            options = weight_options(task, method, weight)
+        shown = method in SHOWN and seed == min(self.args.seeds)
         return self._measured(
             dict(task=task, method=method, seed=seed),
             weight,
             run_config,
-            options=options,
-            seed=seed,
+            **student_run(task, method, seed, weight),
+            keep='student' if shown else 'nothing',
         )
 
     def _measured(
@@ -136,11 +141,7 @@ class Evidence:
                     **self.origin,
                 )
 
-        arguments.update(
-            config=config_of(key['task'], key['method']),
-            splits=SPLITS,
-            work_dir=str(FOLDER / '{task}_{method}_seed_{seed}'.format(**key)),
-        )
+        arguments['splits'] = SPLITS
         title = '{task} {method}, seed {seed}'.format(**key)
         return Job(title, function, arguments, done)
 
@@ -152,6 +153,7 @@ def main() -> None:
     text = evidence_tables(evidence.rows.rows)
     Path(args.results, 'evidence.md').write_text(text)
     print(text)
+    print(f'With pictures: {write_report(evidence.rows, min(args.seeds))}')
 
 
 if __name__ == '__main__':

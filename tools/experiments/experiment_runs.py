@@ -29,9 +29,10 @@ PRELOAD = [
     'mmseg.models',
     'experiment_runs',
 ]
-UNUSED = ('val_cfg', 'val_dataloader', 'val_evaluator', 'test_cfg')
-UNUSED += ('test_dataloader', 'test_evaluator')
-BATCHES = 5  # over which losses are averaged
+VALIDATION = ('val_cfg', 'val_dataloader', 'val_evaluator')
+TEST = ('test_cfg', 'test_dataloader', 'test_evaluator')
+STUDENT = 'student.pth'  # in the folder of a run whose student is kept
+POINTS = 5  # of the curve of the metric
 
 
 def load(config: str, options: dict, seed: int) -> Config:
@@ -65,7 +66,7 @@ def run_config(
     seed: int,
     splits: Sequence[str],
     work_dir: str,
-    keep: bool = False,
+    keep: str = 'nothing',
 ) -> Dict[str, float]:
     """Train a config and evaluate it; meant for a process of its own.
 
@@ -78,8 +79,11 @@ def run_config(
             of the split.
         work_dir (str): Folder of the run; what an earlier one left there is
             removed.
-        keep (bool): Whether to write checkpoints and keep the folder.
-            Defaults to False.
+        keep (str): What is left of the folder. ``'nothing'``; ``'student'``:
+            the logs, with the metric on the validation split at intervals,
+            and the plain student, ``student.pth``; ``'checkpoints'``: the
+            logs and what the config's hooks write. Defaults to
+            ``'nothing'``.
 
     Returns:
         dict[str, float]: For each split the metric that the config's
@@ -89,9 +93,21 @@ def run_config(
     runner = build_runner(cfg, Path(work_dir), keep)
     runner.train()
     metrics = measure(runner.model, cfg, splits, work_dir)
-    if not keep:
+    if keep == 'student':
+        save_student(runner, f'{work_dir}/{STUDENT}')
+    elif keep == 'nothing':
         shutil.rmtree(work_dir)
     return metrics
+
+
+def save_student(runner, path: str) -> None:
+    """Write the student of a training as a checkpoint of a plain model."""
+    from mmfreekd.checkpoints import save_whole
+
+    student = getattr(runner.model, 'architecture', runner.model)
+    seen = runner.train_dataloader.dataset.metainfo
+    meta = dict(dataset_meta={k: seen[k] for k in ('classes', 'palette')})
+    save_whole(dict(meta=meta, state_dict=student.state_dict()), path)
 
 
 def measure(
@@ -119,37 +135,10 @@ def measure(
     return metrics
 
 
-def loss_ratio(config: str, options: dict, seed: int, work_dir: str) -> float:
-    """How large the distillation loss is beside the task loss at the start.
+def build_runner(cfg: Config, folder: Path, keep: str = 'nothing'):
+    """Build a runner that prints into its folder, see :func:`run_config`.
 
-    Args:
-        config (str): The config of a distillation.
-        options (dict): Dotted keys and their values.
-        seed (int): The seed.
-        work_dir (str): A folder for the log, removed at the end.
-
-    Returns:
-        float: The ratio over the first batches, without any training.
-    """
-    import torch
-
-    runner = build_runner(load(config, options, seed), Path(work_dir))
-    model = runner.model.train()
-    model.init_weights()
-    sums = dict(student=0.0, distill=0.0)
-    with torch.no_grad():
-        for _, batch in zip(range(BATCHES), runner.train_dataloader):
-            losses = model(**model.data_preprocessor(batch, True), mode='loss')
-            _, parts = model.parse_losses(losses)
-            for name, value in parts.items():
-                if 'loss' in name and '.' in name:
-                    sums[name.split('.')[0]] += float(value)
-    shutil.rmtree(work_dir)
-    return sums['distill'] / sums['student']
-
-
-def build_runner(cfg: Config, folder: Path, keep: bool = False):
-    """Build a runner that trains only, and let it print into its folder.
+    It trains only; where the student is kept, it also validates.
 
     Raises:
         FileExistsError: If the folder holds what this has not written.
@@ -168,11 +157,15 @@ def build_runner(cfg: Config, folder: Path, keep: bool = False):
     console = open(log, 'w')
     for stream in (sys.stdout, sys.stderr):
         os.dup2(console.fileno(), stream.fileno())
-    cfg = Config(dict(cfg.to_dict(), **dict.fromkeys(UNUSED)))
+    unused = TEST if keep == 'student' else VALIDATION + TEST
+    cfg = Config(dict(cfg.to_dict(), **dict.fromkeys(unused)))
     cfg.work_dir = str(folder)
-    if not keep:
+    if keep != 'checkpoints':
         cfg.default_hooks.checkpoint = None
-        cfg.custom_hooks = []
+        # with it, the training does not notice the validation
+        cfg.custom_hooks = [dict(type='mmfreekd.RandomStateHook')]
+    if keep == 'student':
+        cfg.train_cfg.val_interval = -(-cfg.train_cfg.max_iters // POINTS)
     return Runner.from_cfg(cfg)
 
 

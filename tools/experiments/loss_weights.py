@@ -1,15 +1,18 @@
 """The choice of each method's loss weight, on the validation split."""
 
+import shutil
+from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
 from evidence_tasks import FOLDER, config_of, fingerprint_of
-from experiment_runs import load, loss_ratio, run_config
+from experiment_runs import build_runner, load, run_config
 from pool import Job, run_jobs
 from rows import Results
 
 SHARES = (2.0, 6.0, 18.0, 54.0)  # distillation / task loss at the start
 SEED = 100
 LENGTH = 0.3  # of a training
+BATCHES = 5  # over which losses are averaged
 
 
 class LossWeights:
@@ -124,3 +127,32 @@ def weight_options(task: str, method: str, weight: float) -> dict:
         for name in losses.distill_losses
         if name != 'loss_boxes'  # keeps its weight, like the task's losses
     }
+
+
+def loss_ratio(config: str, options: dict, seed: int, work_dir: str) -> float:
+    """How large the distillation loss is beside the task loss at the start.
+
+    Args:
+        config (str): The config of a distillation.
+        options (dict): Dotted keys and their values.
+        seed (int): The seed.
+        work_dir (str): A folder for the log, removed at the end.
+
+    Returns:
+        float: The ratio over the first batches, without any training.
+    """
+    import torch
+
+    runner = build_runner(load(config, options, seed), Path(work_dir))
+    model = runner.model.train()
+    model.init_weights()
+    sums = dict(student=0.0, distill=0.0)
+    with torch.no_grad():
+        for _, batch in zip(range(BATCHES), runner.train_dataloader):
+            losses = model(**model.data_preprocessor(batch, True), mode='loss')
+            _, parts = model.parse_losses(losses)
+            for name, value in parts.items():
+                if 'loss' in name and '.' in name:
+                    sums[name.split('.')[0]] += float(value)
+    shutil.rmtree(work_dir)
+    return sums['distill'] / sums['student']

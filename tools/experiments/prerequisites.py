@@ -105,7 +105,7 @@ def _job(file: str, config: str) -> Job:
             seed=0,
             splits=['val'],
             work_dir=str(Path(file).parent),
-            keep=True,
+            keep='checkpoints',
         ),
         check,
     )

@@ -36,7 +36,10 @@ def draw_predictions(
         for name, colour in panels.colours().items()
     ]
     figure.legend(
-        handles=patches, loc='outside lower center', ncols=6, fontsize=11
+        handles=patches,
+        loc='outside lower center',
+        ncols=3 * len(titles) // 2,
+        fontsize=11,
     )
     figure.savefig(path, dpi=100)
 

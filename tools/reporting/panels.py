@@ -95,8 +95,8 @@ def draw_boxes(image: np.ndarray, sample, truth: bool) -> np.ndarray:
     for box, label in zip(boxes.numpy() * SCALE, labels.numpy()):
         x1, y1, x2, y2 = (int(v) for v in box)
         colour = COLOURS[label].tolist()
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), (255, 255, 255), 4)
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, 2)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), (255, 255, 255), 5)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, 3)
     return canvas
 
 
