@@ -1,8 +1,9 @@
 """How close losses bring a student's embedding to the teacher's.
 
 Trains the student of each config (``mmfreekd.FeatureDistill``) with its loss,
-over learning rates and seeds, and prints ``embedding/mse`` on images that were
-not trained on. The teacher embeds every image once. The learning rate is
+over learning rates and seeds, and prints the mean squared error on images that
+were not trained on. What is compared is the first map of both backbones, as it
+is; the teacher makes it once for every image. The learning rate is
 chosen on the split ``val`` with seed 0, the others are measured on ``test``:
 the config's ``splits`` say for both what changes in it, as in
 ``configs/foundation/shapes/mse_sam_w48_sam_w24_textures.py``.
@@ -54,8 +55,9 @@ def parse_args(args=None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def check_splits(cfg, path: str) -> None:
-    """Refuse a config that does not say what to measure on."""
+def check(cfg, path: str) -> None:
+    """Refuse a config that does not say what to measure on, or needs more
+    than two backbones and a loss."""
     from mmfreekd.errors import UsageError
 
     missing = {'val', 'test'} - set(cfg.get('splits') or {})
@@ -64,6 +66,19 @@ def check_splits(cfg, path: str) -> None:
             f'{path}: its splits must have val and test, each with the '
             f'changes of the config for it, but lack {sorted(missing)}: see '
             'configs/foundation/shapes/mse_sam_w48_sam_w24_textures.py'
+        )
+    distiller = cfg.model.distiller
+    sources = {
+        recorder.source
+        for side in ('student_recorders', 'teacher_recorders')
+        for recorder in distiller[side].values()
+    }
+    losses = list(distiller.distill_losses)
+    if sources != {'backbone'} or len(losses) != 1:
+        raise UsageError(
+            f"{path}: one loss between both sides' 'backbone' was expected, "
+            f'got {losses} between {sorted(sources)}. Others are trained by '
+            'tools/train.py, whose validation prints embedding/mse too'
         )
 
 
@@ -136,7 +151,8 @@ def main() -> None:
     args = parse_args()
     configs = {Path(c).stem: Config.fromfile(c) for c in args.configs}
     cfg = next(iter(configs.values()))
-    check_splits(cfg, args.configs[0])
+    for path in args.configs:
+        check(configs[Path(path).stem], path)
     init_default_scope(cfg.default_scope)
     teacher = build_model(cfg.model.teacher, 'teacher')
     load_teacher(teacher, cfg.model.teacher_ckpt, False)
