@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis/embedding_error.py'
-
-
 SPLITS = 'splits = dict(val=dict(), test=dict())'
+
+
 def refusal(tmp_path, text: str) -> str:
     """What the tool says to a config."""
     config = tmp_path / 'config.py'
