@@ -207,6 +207,10 @@ def test_compare_makes_what_is_needed_runs_once_and_tells(small):
         (config, seed) for config in ('alone', 'fkd') for seed in (0, 1)
     }
     table = first.stdout[first.stdout.index('| config') :]
+    report = small / 'work_dirs' / 'compare' / 'report.md'
+    assert table.split('\n\n')[0] in report.read_text()
+    assert 'No curves' not in report.read_text()
+    assert (report.parent / 'curves.png').stat().st_size > 5000
     mean = statistics.fmean(r['value'] for r in rows if r['config'] == 'fkd')
     assert f'| fkd | {mean:.1f} ±' in table
     again = compare(small)

@@ -1,4 +1,4 @@
-"""Train a list of configs over seeds and print a table.
+"""Train a list of configs over seeds; a table, and curves of one seed.
 
 What they need (data, teacher, prompts) is made first. Safe to interrupt:
 finished runs are kept in the file of the results.
@@ -7,15 +7,17 @@ finished runs are kept in the file of the results.
 import argparse
 import os
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
-from experiment_runs import fingerprint, load, run_config
+from experiment_runs import STUDENT, fingerprint, load, run_config
 from mmengine.config import DictAction
 from pool import Job, run_jobs
 from prerequisites import make_prerequisites
+from reporting.figures import draw_curves
 from rows import Results, made_by
 from tables import by_seed, markdown, mean_and_error, number, paired_difference
 
+FOLDER = Path('work_dirs/compare')
 NEEDED = {'make_data', 'metric', 'splits'}
 
 
@@ -77,10 +79,16 @@ def jobs_of(args: argparse.Namespace, results: Results) -> List[Job]:
         for config in args.configs:
             key = key_of(args, config, seed)
             if results.find(**key) is None:
-                jobs.append(
-                    _job(config, args.cfg_options, key, results, origin)
-                )
+                job = _job(config, args.cfg_options, key, results, origin)
+                if seed == min(args.seeds):
+                    job.arguments['keep'] = 'student'  # the report draws it
+                jobs.append(job)
     return jobs
+
+
+def folder_of(key: dict) -> Path:
+    """The folder of a run."""
+    return FOLDER / '{config}_seed{seed}_{fingerprint}'.format(**key)
 
 
 def _job(
@@ -89,16 +97,15 @@ def _job(
     def done(metrics: dict) -> None:
         results.put(key, value=metrics[key['split']], **origin)
 
-    name = f'{key["config"]}_seed{key["seed"]}'
     return Job(
-        name,
+        f'{key["config"]}_seed{key["seed"]}',
         run_config,
         dict(
             config=config,
             options=options,
             seed=key['seed'],
             splits=[key['split']],
-            work_dir=f'work_dirs/compare/{name}_{key["fingerprint"]}',
+            work_dir=str(folder_of(key)),
         ),
         done,
     )
@@ -124,6 +131,39 @@ def table(args: argparse.Namespace, results: Results) -> str:
     return markdown(head, rows)
 
 
+def write_report(args: argparse.Namespace, text: str) -> Path:
+    """Write the table, and the curves of the lowest seed that are there.
+
+    Args:
+        args (argparse.Namespace): The command line.
+        text (str): The table.
+
+    Returns:
+        Path: ``report.md``, beside its picture.
+    """
+    seed = min(args.seeds)
+    keys = {Path(c).stem: key_of(args, c, seed) for c in args.configs}
+    there: Dict[str, Path] = {
+        name: folder_of(key)
+        for name, key in keys.items()
+        if (folder_of(key) / STUDENT).is_file()
+    }
+    parts = ['# Comparison', text]
+    if there:
+        draw_curves(there, FOLDER / 'curves.png')
+        parts += [f'Trainings of seed {seed}.', '![Curves](curves.png)']
+    if len(there) < len(keys):
+        away = ', '.join(name for name in keys if name not in there)
+        parts.append(
+            f'No curves of {away}: trained elsewhere, or not with seed {seed} '
+            'as the lowest. With another file of --results it is trained here.'
+        )
+    report = FOLDER / 'report.md'
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text('\n\n'.join(parts) + '\n')
+    return report
+
+
 def check_configs(args: argparse.Namespace) -> None:
     """Raise ``SystemExit`` if a config is not made for comparisons."""
     for config in args.configs:
@@ -143,8 +183,9 @@ def main() -> None:
     make_prerequisites(args.configs, args.workers)
     run_jobs(jobs_of(args, results), args.workers)
     seeds = ' '.join(map(str, args.seeds))
-    print(f'\nMean ± standard error over seeds {seeds}:\n')
-    print(table(args, results))
+    text = f'Mean ± standard error over seeds {seeds}:\n\n'
+    text += table(args, results)
+    print(f'\n{text}\n\nWith curves: {write_report(args, text)}')
 
 
 if __name__ == '__main__':
