@@ -23,6 +23,7 @@ model = dict(
                 channels=256,
                 num_levels=3,
                 position_gate=None,
+                loss_weight=0.1,  # 1.0 weighs as much as the task
                 prompt_ckpt='work_dirs/prompt_dino_r18w32_shapes/prompts.pth')),
         loss_forward_mappings=dict(
             loss_freekd=dict(
