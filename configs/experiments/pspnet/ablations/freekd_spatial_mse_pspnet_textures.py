@@ -1,4 +1,5 @@
-# ablation: with the spatial mean squared error of the official recipe
+# ablation: with the spatial mean squared error of the official recipe, at the
+# weight chosen for MSE alone
 _base_ = '../freekd_pspnet_textures.py'
 model = dict(
     distiller=dict(
@@ -7,7 +8,7 @@ model = dict(
                 type='mmfreekd.PyramidLoss',
                 loss=dict(
                     type='mmrazor.L2Loss', normalize=False, div_element=True),
-                loss_weight=1.0)),
+                loss_weight=73.6)),
         loss_forward_mappings=dict(
             loss_mse=dict(
                 s_feature=dict(

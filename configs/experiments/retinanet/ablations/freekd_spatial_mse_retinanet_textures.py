@@ -1,4 +1,5 @@
-# ablation: with the spatial mean squared error of the official recipe
+# ablation: with the spatial mean squared error of the official recipe, at the
+# weight chosen for MSE alone
 _base_ = '../freekd_retinanet_textures.py'
 model = dict(
     distiller=dict(
@@ -8,7 +9,7 @@ model = dict(
                 num_levels=3,
                 loss=dict(
                     type='mmrazor.L2Loss', normalize=False, div_element=True),
-                loss_weight=1.0)),
+                loss_weight=6.1)),
         loss_forward_mappings=dict(
             loss_mse=dict(
                 s_feature=dict(recorder='feature', from_student=True),
