@@ -60,6 +60,11 @@ def test_each_known_break_has_its_mend(versions, check, changes, name, mend):
     assert mend in mends(getattr(environment, check)())[name]
 
 
+def test_another_torch_that_is_not_refused_is_fine(versions):
+    versions(torch='2.6.0')
+    assert 'torch' not in mends(environment.packages())
+
+
 def test_a_break_is_an_exit_status(versions, capsys):
     versions(setuptools='82.0.1')
     assert main([]) == 1

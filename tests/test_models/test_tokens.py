@@ -21,6 +21,7 @@ SIZE = [(64, 64), (50, 60)]
 CONFIGS = Path(__file__).parents[2] / 'configs'
 STAGE_1 = [
     *sorted(CONFIGS.glob('freekd/prompt/prompt*_dino-*.py')),
+    *CONFIGS.glob('freekd/prompt/prompt_deformable-detr-twostage_*.py'),
     CONFIGS / 'foundation/shapes/prompt_dino_r18w32_shapes.py',
 ]
 
@@ -258,16 +259,17 @@ def test_a_level_that_is_not_there_cannot_be_prompted(dino):
 
 
 @pytest.mark.parametrize('path', STAGE_1, ids=lambda path: path.stem)
-def test_no_first_step_of_stage_1_shuts_a_mask(path):
+def test_no_first_step_of_stage_1_shuts_the_masks(path):
     """Tokens of unit size, alike over the image: the low band is 8 times."""
     optimizer = Config.fromfile(path).optim_wrapper.optimizer
     tokens = torch.nn.functional.layer_norm(torch.randn(1, 1, 256), [256])
     (feature,) = fold_tokens(tokens.expand(1, 64, 256), [(8, 8)])
-    prompt = FrequencyPrompt(256)
+    prompt = FrequencyPrompt(256, num_prompts=32)  # for a mean, not for luck
     adam = getattr(torch.optim, optimizer.pop('type'))
     adam = adam(prompt.parameters(), **optimizer)
     torch.stack(
         [mask.mean() for mask in prompt.masks(feature)]
     ).sum().backward()
     adam.step()
-    assert min(mask.min() for mask in prompt.masks(feature)) > 0.02
+    # 0.17 to 0.29 at a learning rate of 0.001, up to 0.03 at 0.003
+    assert min(mask.mean() for mask in prompt.masks(feature)) > 0.1
