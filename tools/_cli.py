@@ -68,14 +68,15 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def free_target(args: argparse.Namespace) -> Path:
-    """Return the file to write.
+    """Return the file to write, one of PyTorch's.
 
     Args:
         args (argparse.Namespace): With what :func:`add_target_arguments`
             adds.
 
     Raises:
-        UsageError: If it is a folder, or there and not to be replaced.
+        UsageError: If it is a folder, there and not to be replaced, or has
+            the name of another kind of file.
     """
     target = Path(args.target)
     if target.is_dir():
@@ -84,6 +85,11 @@ def free_target(args: argparse.Namespace) -> Path:
         raise UsageError(
             f'OUT: {target} is there already. Give another name, or --force '
             'to replace it'
+        )
+    if target.suffix == '.safetensors':
+        raise UsageError(
+            f'OUT: {target} would be a PyTorch file under a name that says '
+            'otherwise: call it .pth'
         )
     return target
 

@@ -106,6 +106,7 @@ def test_replaces_a_file_only_with_force(tool, source, tmp_path):
         ('.', 'OUT: a file was expected, but .* is a folder'),
         ('no/prompts.pth', "OUT: .*no/prompts.pth' cannot be written.*exists"),
         ('official.pth/prompts.pth', 'OUT: .*cannot be written'),
+        ('prompts.safetensors', 'OUT: .*call it .pth'),
     ],
 )
 def test_names_what_cannot_be_written(tool, source, tmp_path, name, message):

@@ -98,11 +98,6 @@ def main() -> None:
 
     args = parse_args()
     target = free_target(args)
-    if target.suffix == '.safetensors':
-        raise UsageError(
-            f'OUT: {target} would be a PyTorch file under a name that says '
-            'otherwise: call it .pth'
-        )
     content = converted(args)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_whole(content, str(target))
