@@ -17,7 +17,7 @@ from reporting.figures import draw_curves
 from rows import Results, made_by
 from tables import by_seed, markdown, mean_and_error, number, paired_difference
 
-FOLDER = Path('work_dirs/compare')
+FOLDER = Path('work_dirs/compare')  # of the runs
 NEEDED = {'make_data', 'metric', 'splits'}
 
 
@@ -79,10 +79,7 @@ def jobs_of(args: argparse.Namespace, results: Results) -> List[Job]:
         for config in args.configs:
             key = key_of(args, config, seed)
             if results.find(**key) is None:
-                job = _job(config, args.cfg_options, key, results, origin)
-                if seed == min(args.seeds):
-                    job.arguments['keep'] = 'student'  # the report draws it
-                jobs.append(job)
+                jobs.append(_job(args, config, key, results, origin))
     return jobs
 
 
@@ -92,8 +89,15 @@ def folder_of(key: dict) -> Path:
 
 
 def _job(
-    config: str, options: dict, key: dict, results: Results, origin: dict
+    args: argparse.Namespace,
+    config: str,
+    key: dict,
+    results: Results,
+    origin: dict,
 ) -> Job:
+    # the report draws the logs of one seed, which are kept with the student
+    drawn = key['seed'] == min(args.seeds)
+
     def done(metrics: dict) -> None:
         results.put(key, value=metrics[key['split']], **origin)
 
@@ -102,10 +106,11 @@ def _job(
         run_config,
         dict(
             config=config,
-            options=options,
+            options=args.cfg_options,
             seed=key['seed'],
             splits=[key['split']],
             work_dir=str(folder_of(key)),
+            keep='student' if drawn else 'nothing',
         ),
         done,
     )
@@ -139,7 +144,8 @@ def write_report(args: argparse.Namespace, text: str) -> Path:
         text (str): The table.
 
     Returns:
-        Path: ``report.md``, beside its picture.
+        Path: ``report.md``, beside its picture, in a folder beside the
+        results and of the same name.
     """
     seed = min(args.seeds)
     keys = {Path(c).stem: key_of(args, c, seed) for c in args.configs}
@@ -148,9 +154,11 @@ def write_report(args: argparse.Namespace, text: str) -> Path:
         for name, key in keys.items()
         if (folder_of(key) / STUDENT).is_file()
     }
+    folder = Path(args.results).with_suffix('')
+    folder.mkdir(parents=True, exist_ok=True)
     parts = ['# Comparison', text]
     if there:
-        draw_curves(there, FOLDER / 'curves.png')
+        draw_curves(there, folder / 'curves.png')
         parts += [f'Trainings of seed {seed}.', '![Curves](curves.png)']
     if len(there) < len(keys):
         away = ', '.join(name for name in keys if name not in there)
@@ -158,8 +166,7 @@ def write_report(args: argparse.Namespace, text: str) -> Path:
             f'No curves of {away}: trained elsewhere, or not with seed {seed} '
             'as the lowest. With another file of --results it is trained here.'
         )
-    report = FOLDER / 'report.md'
-    report.parent.mkdir(parents=True, exist_ok=True)
+    report = folder / 'report.md'
     report.write_text('\n\n'.join(parts) + '\n')
     return report
 
