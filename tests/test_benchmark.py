@@ -187,6 +187,25 @@ def test_a_distillations_checkpoint_holds_student_and_connectors():
         assert step.checkpoint_bytes() - alone < added + 20_000
 
 
+def test_every_step_sees_images_of_the_same_size():
+    from benchmarking import pairs
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    seen = []
+
+    def note(module, inputs):
+        if type(module).__name__ == 'ResNetV1c':
+            seen.append(tuple(inputs[0].shape))
+
+    pair = pairs.PAIRS['PSPNet R101 -> R18']._replace(size=64)
+    steps = pairs.steps_of(pair)
+    with register_module_forward_pre_hook(note):
+        for step in steps.values():
+            step()
+    assert len(seen) == 2 * len(steps) - 1  # one has no teacher
+    assert set(seen) == {(2, 3, 64, 64)}
+
+
 @pytest.mark.slow
 @pytest.mark.extra
 def test_one_command_prints_and_saves_all_tables(tmp_path, capsys):

@@ -126,13 +126,14 @@ def _steps_of(pair: Pair) -> Dict[str, Callable[[], None]]:
     )
     cfg = small_config(pair)
     alone = Step(build_model(cfg.architecture, 'student'), batch)
+    preprocessor = alone.model.data_preprocessor
     teacher = build_model(cfg.teacher, 'teacher')
     teacher = revert_sync_batchnorm(teacher).eval()
 
     def floor() -> None:
         alone()
         with torch.no_grad():
-            inputs = teacher.data_preprocessor(batch, True)['inputs']
+            inputs = preprocessor(batch, True)['inputs']
             # a segmenter's backbone is recorded, a detector's neck
             part = teacher.backbone if pair.segments else teacher.extract_feat
             part(inputs)
@@ -144,7 +145,9 @@ def _steps_of(pair: Pair) -> Dict[str, Callable[[], None]]:
     for name, path in pair.others.items():
         cfg = get_config(f'mmrazor::distill/{path}').model
         cfg.teacher.cfg_path = small_config(pair).teacher.cfg_path
-        steps[name] = Step(MODELS.build(_small(cfg, pair.size)), batch)
+        other = MODELS.build(_small(cfg, pair.size))
+        other.data_preprocessor = preprocessor  # its own pads to full size
+        steps[name] = Step(other, batch)
     return steps
 
 
