@@ -47,6 +47,12 @@ def test_losses_come_first_and_rates_are_left_out(tool):
         tool.choose_keys(runs, ['AP'])
 
 
+def test_the_metric_of_a_size_that_no_object_has_is_left_out(tool):
+    runs = [dict(mAP_l={1: -1, 2: -1}, mAP_s={1: -1, 2: 0.3})]
+    assert tool.choose_keys(runs) == ['mAP_s']
+    assert tool.choose_keys(runs, ['mAP_l']) == ['mAP_l']
+
+
 def test_single_bands_are_drawn_where_they_are_asked_for(tool):
     bands = [f'loss_freekd/pyramid0/level{i}' for i in (1, 2)]
     runs = [dict.fromkeys(['coco/bbox_mAP', *bands], {})]

@@ -74,12 +74,13 @@ def read_run(work_dir: str) -> Curves:
 
 
 def choose_keys(runs: List[Curves], wanted: List[str] = None) -> List[str]:
-    """What to draw: what was asked for, or all in which something changes.
+    """What to draw: what was asked for, or all that tells something.
 
     Args:
         runs (list[dict]): The curves of each run.
-        wanted (list[str], optional): Patterns of keys. None: losses first,
-            learning rates and single bands left out. Defaults to None.
+        wanted (list[str], optional): Patterns of keys. None: losses first;
+            without learning rates, single bands, and metrics of sizes that no
+            object has, for which COCO says -1. Defaults to None.
 
     Returns:
         list[str]: The keys.
@@ -101,7 +102,10 @@ def choose_keys(runs: List[Curves], wanted: List[str] = None) -> List[str]:
     drawn = [
         key
         for key in known
-        if key.split('/')[-1] not in RATES and '/pyramid' not in key
+        if key.split('/')[-1] not in RATES
+        and '/pyramid' not in key
+        and {v for curves in runs for v in curves.get(key, {}).values()}
+        != {-1}
     ]
     return sorted(drawn, key=lambda key: ('loss' not in key, key))
 
