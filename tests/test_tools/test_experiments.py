@@ -7,6 +7,7 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,40 @@ def test_no_config_for_what_is_needed_is_an_error(tmp_path):
     path.write_text("model = dict(teacher_ckpt='work_dirs/nobody/a.pth')")
     with pytest.raises(FileNotFoundError, match=r'nobody\.py'):
         makers([str(path)])
+
+
+SLOW_JOBS = """
+import time
+from pathlib import Path
+from pool import Job, run_jobs
+
+def slow(name):
+    Path(name + '_runs').touch()
+    time.sleep(3)
+    return name
+
+if __name__ == '__main__':
+    run_jobs([Job(n, slow, dict(name=n), print) for n in 'abcd'], workers=1)
+"""
+
+
+def test_a_terminated_command_keeps_the_result_of_what_runs(tmp_path):
+    script = tmp_path / 'slow_jobs.py'
+    script.write_text(SLOW_JOBS)
+    process = subprocess.Popen(
+        [sys.executable, script],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=str(TOOLS)),
+    )
+    while not (tmp_path / 'a_runs').exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.terminate()
+    kept = process.communicate(timeout=120)[0].split()
+    assert process.returncode
+    assert kept[0] == b'a'
+    assert len(kept) == len(list(tmp_path.glob('*_runs'))) < 4
 
 
 SMALL = """

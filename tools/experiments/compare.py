@@ -5,13 +5,12 @@ finished runs are kept in the file of the results.
 """
 
 import argparse
-import os
 from pathlib import Path
 from typing import Dict, List
 
 from experiment_runs import STUDENT, fingerprint, load, run_config
 from mmengine.config import DictAction
-from pool import Job, run_jobs
+from pool import Job, add_workers, run_jobs
 from prerequisites import make_prerequisites
 from reporting.figures import draw_curves
 from rows import Results, made_by
@@ -24,7 +23,8 @@ NEEDED = {'make_data', 'metric', 'splits'}
 def parse_args(args=None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Train configs over seeds and compare them'
+        description='Train configs over seeds and compare them',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('configs', nargs='+', help='the first is the baseline')
     parser.add_argument(
@@ -32,7 +32,7 @@ def parse_args(args=None) -> argparse.Namespace:
         type=int,
         nargs='+',
         default=[0, 1, 2],
-        help='Defaults to 0 1 2',
+        help='one training of each config with each',
     )
     parser.add_argument(
         '--cfg-options',
@@ -45,19 +45,14 @@ def parse_args(args=None) -> argparse.Namespace:
     parser.add_argument(
         '--split',
         default='val',
-        help="one of the configs' splits. Defaults to val",
+        help="one of the configs' splits",
     )
     parser.add_argument(
         '--results',
         default='work_dirs/compare.json',
-        help='where the rows are kept. Defaults to work_dirs/compare.json',
+        help='where the rows are kept, and the folder of the report beside',
     )
-    parser.add_argument(
-        '--workers',
-        type=int,
-        default=os.cpu_count(),
-        help='runs at a time, one core each. Defaults to the number of cores',
-    )
+    add_workers(parser)
     return parser.parse_args(args)
 
 

@@ -8,7 +8,6 @@ see evidence_report.py, with pictures.
 """
 
 import argparse
-import os
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -26,7 +25,7 @@ from evidence_tasks import (
 )
 from experiment_runs import run_config, test_checkpoint
 from loss_weights import LossWeights
-from pool import Job, run_jobs
+from pool import Job, add_workers, run_jobs
 from prerequisites import make_prerequisites
 from rows import Results, made_by
 from student_runs import SHOWN, student_run
@@ -52,12 +51,7 @@ def parse_args(args=None) -> argparse.Namespace:
     parser.add_argument(
         '--results', default='results', help='folder of the rows and the table'
     )
-    parser.add_argument(
-        '--workers',
-        type=int,
-        default=os.cpu_count(),
-        help='runs at a time, one core each',
-    )
+    add_workers(parser)
     return parser.parse_args(args)
 
 

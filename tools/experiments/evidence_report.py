@@ -5,14 +5,13 @@ evidence.py has kept, those of its lowest seed; --train makes the missing ones.
 """
 
 import argparse
-import os
 from pathlib import Path
 from typing import Dict, List
 
 from evidence_table import NAMES, evidence_tables
 from evidence_tasks import FOLDER, TASKS, config_of
 from experiment_runs import load, run_config  # before what is in tools
-from pool import Job, run_jobs
+from pool import Job, add_workers, run_jobs
 from prerequisites import make_prerequisites
 from reporting.figures import draw_curves, draw_predictions
 from reporting.panels import MIN_SCORE, Panels
@@ -40,12 +39,7 @@ def parse_args(args=None) -> argparse.Namespace:
         default=[],
         help='train what the pictures of these tasks lack; rows stay',
     )
-    parser.add_argument(
-        '--workers',
-        type=int,
-        default=os.cpu_count(),
-        help='runs at a time, one core each',
-    )
+    add_workers(parser)
     return parser.parse_args(args)
 
 

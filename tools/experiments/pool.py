@@ -1,7 +1,9 @@
 """Jobs in processes of their own, some at a time, with progress."""
 
+import argparse
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -29,8 +31,21 @@ class Job:
     done: Callable[[Any], None] = field(default=lambda result: None)
 
 
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how many jobs run at a time."""
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count(),
+        help='runs at a time, one core each',
+    )
+
+
 def run_jobs(jobs: Sequence[Job], workers: int) -> None:
     """Run jobs; what is finished when one fails is kept.
+
+    SIGTERM, as Ctrl-C, takes the results of what runs (and of the one job that
+    the pool has taken already), and starts nothing else.
 
     Args:
         jobs (list[Job]): The jobs, independent of each other.
@@ -53,6 +68,8 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> None:
         PYTHONPATH=os.pathsep.join([str(here.parents[2]), str(here.parent)]),
         PYTHONWARNINGS='ignore',
     )
+    # without it, its end leaves them running, and nobody takes their results
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(experiment_runs.PRELOAD)
     start = time.time()
