@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.10; do \
 VENV_PYTHON = .venv/bin/python
 # one thread per test process, and no GPU: the same numbers everywhere
 TEST_ENV = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 CUDA_VISIBLE_DEVICES=
-TEST = $(TEST_ENV) $(VENV_PYTHON) -m pytest -n 2 --durations 15
+TEST = $(TEST_ENV) $(VENV_PYTHON) -m pytest -n 2 --dist worksteal --durations 15
 
 .PHONY: help env demo test test-all lint format clean
 
