@@ -35,8 +35,8 @@ class Preset:
             to 'mean'.
         levels (int): Wavelet levels J. Defaults to 3.
         wavelet (str): Defaults to 'haar'.
-        high_bands (bool): Whether the other bands than the low one count.
-            Defaults to True.
+        high_weight (float): What the other bands than the low one count in
+            the distance. Defaults to 1.0.
 
     Raises:
         UsageError: If a choice is not known.
@@ -54,7 +54,7 @@ class Preset:
     prompt_reduction: str = 'mean'
     levels: int = 3
     wavelet: str = 'haar'
-    high_bands: bool = True
+    high_weight: float = 1.0
 
     def __post_init__(self) -> None:
         if self.num_prompts < 0:
@@ -65,7 +65,7 @@ class Preset:
         check_wavelet(self.wavelet)
         check_distance(
             self.low_band,
-            self.high_bands,
+            self.high_weight,
             self.prompt_reduction,
             self.low_penalty,
             self.high_penalty,
@@ -86,7 +86,7 @@ class Preset:
         return dict(
             self.layout,
             low_band=self.low_band,
-            high_bands=self.high_bands,
+            high_weight=self.high_weight,
             prompt_reduction=self.prompt_reduction,
             low_penalty=self.low_penalty,
             high_penalty=self.high_penalty,

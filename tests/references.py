@@ -192,7 +192,7 @@ def distance_of(
     band_layout='subband',
     low_band=True,
     reduction='mean',
-    high_bands=True,
+    high_weight=1,
     prompt_reduction='mean',
     low_penalty='l1',
     high_penalty='l1',
@@ -202,8 +202,7 @@ def distance_of(
     total = 0
     for b, names in enumerate(split_names(levels, band_layout)):
         is_low = names == ['low']
-        if not (low_band if is_low else high_bands):
-            continue
+        counts = low_band if is_low else high_weight
         penalty = low_penalty if is_low else high_penalty
         elements = []
         for name in names:
@@ -225,7 +224,7 @@ def distance_of(
             reduce = dict(mean=torch.mean, sum=torch.sum, max=torch.amax)
             elements.append(reduce[prompt_reduction](per_prompt, 0))
         elements = torch.stack(elements)
-        total = total + (
+        total = total + counts * (
             elements.mean() if reduction == 'mean' else elements.sum()
         )
     return total

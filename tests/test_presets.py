@@ -252,10 +252,14 @@ def test_num_prompts_go_before_the_preset(preset, num_prompts, prompts_file):
 
 
 @each_preset
-def test_high_bands_alone_or_low_band_alone(preset, prompts_file):
+def test_what_low_and_high_bands_count(preset, prompts_file):
     by_hand = {**LOSSES[preset], 'low_band': True}
     path, prompts = prompts_file(NUM_PROMPTS[preset], by_hand['band_layout'])
-    for change in (dict(high_bands=False), dict(low_band=False)):
+    for change in (
+        dict(high_weight=0.0),
+        dict(high_weight=0.3),
+        dict(low_band=False),
+    ):
         loss = FreeKDLoss(
             4,
             NUM_LEVELS,

@@ -1,5 +1,6 @@
 """The frequency distance: what the student is trained on (section 3.3)."""
 
+import math
 from typing import Collection, Optional, Sequence
 
 import torch
@@ -27,7 +28,7 @@ def frequency_distance(
     low_band: bool = True,
     reduction: str = 'mean',
     wavelet: str = 'haar',
-    high_bands: bool = True,
+    high_weight: float = 1.0,
     prompt_reduction: str = 'mean',
     low_penalty: str = 'l1',
     high_penalty: str = 'l1',
@@ -70,7 +71,8 @@ def frequency_distance(
         reduction (str): ``'mean'`` or ``'sum'`` over a band's elements.
             Defaults to 'mean'.
         wavelet (str): See :func:`wavedec2`. Defaults to 'haar'.
-        high_bands (bool): Whether the other bands count. Defaults to True.
+        high_weight (float): What the other bands count, 0 for not at all; the
+            low one counts 1. Defaults to 1.0.
         prompt_reduction (str): ``'mean'``, ``'sum'`` or ``'max'`` of a
             band's T masks. Prompts that stage 1 has tuned nearly add up to
             one mask, so that only the greatest tells one pixel from another.
@@ -97,7 +99,7 @@ def frequency_distance(
     check_layout(levels, band_layout)
     _check_choice('reduction', reduction, REDUCTIONS)
     check_distance(
-        low_band, high_bands, prompt_reduction, low_penalty, high_penalty
+        low_band, high_weight, prompt_reduction, low_penalty, high_penalty
     )
     _check_shapes(s_feature, t_feature, weights)
     if masks is not None:
@@ -109,7 +111,7 @@ def frequency_distance(
         low_band=low_band,
         reduction=reduction,
         wavelet=wavelet,
-        high_bands=high_bands,
+        high_weight=high_weight,
         prompt_reduction=prompt_reduction,
         low_penalty=low_penalty,
         high_penalty=high_penalty,
@@ -126,7 +128,7 @@ def frequency_distance(
 
 def check_distance(
     low_band: bool,
-    high_bands: bool,
+    high_weight: float,
     prompt_reduction: str,
     low_penalty: str,
     high_penalty: str,
@@ -135,8 +137,14 @@ def check_distance(
     _check_choice('prompt_reduction', prompt_reduction, PROMPT_REDUCTIONS)
     _check_choice('low_penalty', low_penalty, PENALTIES)
     _check_choice('high_penalty', high_penalty, PENALTIES)
-    if not low_band and not high_bands:
-        raise UsageError('low_band or high_bands must be True, both are False')
+    if not 0 <= high_weight < math.inf:
+        raise UsageError(
+            f'high_weight must be 0 or more, and finite, got {high_weight}'
+        )
+    if not low_band and not high_weight:
+        raise UsageError(
+            'no band counts: low_band is False and high_weight is 0'
+        )
 
 
 def _check_choice(name: str, value: str, choices: Collection[str]) -> None:

@@ -216,9 +216,9 @@ class _Task:
         )
         slots = native.slots(switches.levels, *size)
         for band, slot in enumerate(slots):
-            if not (switches.high_bands if band else switches.low_band):
+            share = switches.high_weight if band else switches.low_band
+            if not share:
                 continue
-            share = 1.0
             where = out[:, slot[0], slot[1]]
             if switches.reduction == 'mean':
                 share /= num * channels * where[0].numel()

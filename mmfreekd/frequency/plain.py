@@ -27,7 +27,7 @@ class Switches(NamedTuple):
     low_band: bool
     reduction: str
     wavelet: str
-    high_bands: bool
+    high_weight: float
     prompt_reduction: str
     low_penalty: str
     high_penalty: str
@@ -57,12 +57,11 @@ def plain_distance(
         parts = [
             torch.einsum('nc...,nc->nc...', part, weights) for part in parts
         ]
-    counted = parts[not switches.low_band : None if switches.high_bands else 1]
-    totals = [
+    low, *high = (
         _reduce(part, switches.band_layout, switches.reduction)
-        for part in counted
-    ]
-    return torch.stack(totals).sum()
+        for part in parts
+    )
+    return switches.low_band * low + switches.high_weight * sum(high)
 
 
 def normalize_channels(x: Tensor) -> Tensor:

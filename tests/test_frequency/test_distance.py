@@ -18,7 +18,7 @@ REDUCTIONS = ['mean', 'sum']
 PROMPT_REDUCTIONS = (*REDUCTIONS, 'max')
 PENALTIES = ['l1', 'mse', 'log_mse']
 SIZES = [(9, 6), (2, 3), (1, 1)]
-LOW_HIGH = [(True, True), (True, False), (False, True)]
+LOW_HIGH = [(True, 1.0), (True, 0.0), (True, 0.3), (False, 2.5)]
 
 
 def make(
@@ -64,11 +64,11 @@ def compare(levels, size, num_prompts, weighted, **switches):
 
 
 @pytest.mark.parametrize('reduction', REDUCTIONS)
-@pytest.mark.parametrize('low_band, high_bands', LOW_HIGH)
+@pytest.mark.parametrize('low_band, high_weight', LOW_HIGH)
 @pytest.mark.parametrize('band_layout', LAYOUTS)
 @pytest.mark.parametrize('num_prompts', [0, 1, 2, 6])
 def test_value_and_gradient_equal_a_naive_loop(
-    num_prompts, band_layout, low_band, high_bands, reduction
+    num_prompts, band_layout, low_band, high_weight, reduction
 ):
     for levels, size, weighted in itertools.product(
         (1, 3), SIZES, (True, False)
@@ -80,7 +80,7 @@ def test_value_and_gradient_equal_a_naive_loop(
             weighted,
             band_layout=band_layout,
             low_band=low_band,
-            high_bands=high_bands,
+            high_weight=high_weight,
             reduction=reduction,
         )
 
@@ -128,9 +128,12 @@ def test_switches_do_not_get_in_each_others_way():
         names = 'band_layout reduction prompt_reduction'.split()
         names += ['low_penalty', 'high_penalty']
         switches = dict(zip(names, choices[4:], strict=True))
-        low_band, high_bands = low_high
+        low_band, high_weight = low_high
         compare(
-            *choices[:4], low_band=low_band, high_bands=high_bands, **switches
+            *choices[:4],
+            low_band=low_band,
+            high_weight=high_weight,
+            **switches,
         )
 
 
@@ -171,9 +174,7 @@ def test_low_and_high_bands_add_up(band_layout, reduction):
     switches = dict(band_layout=band_layout, reduction=reduction)
     every = frequency_distance(s, t, masks, weights, **switches)
     high = frequency_distance(s, t, masks, weights, low_band=False, **switches)
-    low = frequency_distance(
-        s, t, masks, weights, high_bands=False, **switches
-    )
+    low = frequency_distance(s, t, masks, weights, high_weight=0, **switches)
     by_hand = (
         wavedec2(t - s).low.abs()
         * weights[..., None, None]
@@ -362,9 +363,11 @@ def test_refuses_an_unknown_reduction():
         (dict(low_penalty='l2'), "low_penalty.*'log_mse'.*got 'l2'"),
         (dict(high_penalty='l2'), "high_penalty.*'log_mse'.*got 'l2'"),
         (
-            dict(low_band=False, high_bands=False),
-            'low_band or high_bands must be True',
+            dict(low_band=False, high_weight=0.0),
+            'low_band is False and high_weight is 0',
         ),
+        (dict(high_weight=-1.0), 'high_weight must be 0 or more.*got -1.0'),
+        (dict(high_weight=float('nan')), 'high_weight.*finite, got nan'),
     ],
 )
 def test_refuses_a_choice_that_it_does_not_know(wrong, message):

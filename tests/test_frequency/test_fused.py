@@ -20,7 +20,7 @@ from mmfreekd.frequency.fused import CHUNK_BYTES
 from mmfreekd.presets import PRESETS
 
 SIZES = [(16, 24), (13, 19), (7, 10), (3, 2)]
-LOW_HIGH = [(True, True), (True, False), (False, True)]
+LOW_HIGH = [(True, 1.0), (True, 0.0), (True, 0.3), (False, 2.5)]
 
 
 @pytest.fixture(params=['kernels', 'operators'], autouse=True)
@@ -131,7 +131,7 @@ def test_value_and_gradient_of_any_choice():
             weights if weighed else None,
             levels,
             low_band=low,
-            high_bands=high,
+            high_weight=high,
             **switches,
         )
 

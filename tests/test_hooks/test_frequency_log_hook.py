@@ -40,7 +40,8 @@ def of_bands(statistics):
         dict(preset='recommended', loss_weight=0.3),
         dict(num_prompts=0, position_gate=None),
         dict(low_band=False),
-        dict(high_bands=False, levels=2, wavelet='db2', num_prompts=0),
+        dict(high_weight=0.3),
+        dict(high_weight=0.0, levels=2, wavelet='db2', num_prompts=0),
     ],
 )
 def test_the_bands_add_up_to_the_loss(options):
@@ -53,7 +54,7 @@ def test_the_bands_add_up_to_the_loss(options):
     assert_close(sum(bands.values()), loss(s, t))
     names = band_names(loss.layout['levels'], loss.layout['band_layout'])
     names = names[not loss.distance['low_band'] :]
-    names = names if loss.distance['high_bands'] else names[:1]
+    names = names if loss.distance['high_weight'] else names[:1]
     assert list(bands) == [
         f'pyramid{i}/{name}' for i in range(2) for name in names
     ]

@@ -285,7 +285,8 @@ def value_and_gradients(loss, s_levels, t_levels):
 @pytest.mark.parametrize(
     'switches',
     [
-        dict(high_bands=False),
+        dict(high_weight=0.0),
+        dict(high_weight=0.3),
         dict(low_band=False),
         dict(prompt_reduction='sum'),
         dict(low_penalty='mse'),
@@ -446,10 +447,10 @@ def test_the_smallest_of_everything(loss_kwargs, num_prompts, size):
         (dict(low_penalty='l2'), "low_penalty.*got 'l2'"),
         (dict(high_penalty='l2'), "high_penalty.*got 'l2'"),
         (dict(prompt_reduction='min'), "prompt_reduction.*got 'min'"),
-        (dict(low_band=False, high_bands=False), 'must be True'),
+        (dict(low_band=False, high_weight=0.0), 'no band counts'),
         (
-            dict(preset='official', high_bands=False),
-            'low_band or high_bands must be True',
+            dict(preset='official', high_weight=0.0),
+            'low_band is False and high_weight is 0',
         ),
         (dict(position_gate=dict(side='left')), "got 'left'"),
     ],

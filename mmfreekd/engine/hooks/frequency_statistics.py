@@ -77,7 +77,7 @@ def distance_per_band(
     names = band_names(distance['levels'], distance['band_layout'])
     if masks is None:
         masks = _open_masks(t_feature, distance, len(names))
-    counts = [distance['low_band']] + [distance['high_bands']] * len(names)
+    counts = [distance['low_band']] + [distance['high_weight']] * len(names)
     parts = {}
     for band, (name, mask) in enumerate(zip(names, masks)):
         if counts[band]:

@@ -62,7 +62,8 @@ class FreeKDLoss(BaseModule):
         high_penalty (str, optional): None: the preset's. Defaults to None.
         prompt_reduction (str, optional): None: the preset's. Defaults to
             None.
-        high_bands (bool): Defaults to True.
+        high_weight (float): What the high bands count beside the low one, 0
+            for not at all. Defaults to 1.0.
 
     Raises:
         CheckpointError: If the prompts are missing or of another layout.
@@ -87,7 +88,7 @@ class FreeKDLoss(BaseModule):
         low_penalty: Optional[str] = None,
         high_penalty: Optional[str] = None,
         prompt_reduction: Optional[str] = None,
-        high_bands: bool = True,
+        high_weight: float = 1.0,
     ) -> None:
         super().__init__()
         choices = preset_with(
@@ -102,7 +103,7 @@ class FreeKDLoss(BaseModule):
             low_penalty=low_penalty,
             high_penalty=high_penalty,
             prompt_reduction=prompt_reduction,
-            high_bands=high_bands,
+            high_weight=high_weight,
         )
         if loss_weight < 0:
             raise UsageError(
