@@ -36,10 +36,10 @@ class Preset:
         levels (int): Wavelet levels J. Defaults to 3.
         wavelet (str): Defaults to 'haar'.
         high_weight (float): What the other bands than the low one count in
-            the distance. Defaults to 1.0.
+            the distance, 0 or more. Defaults to 1.0.
 
     Raises:
-        UsageError: If a choice is not known.
+        UsageError: If a choice is not known or does not fit.
     """
 
     num_prompts: int = 2

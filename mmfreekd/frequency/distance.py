@@ -72,7 +72,7 @@ def frequency_distance(
             Defaults to 'mean'.
         wavelet (str): See :func:`wavedec2`. Defaults to 'haar'.
         high_weight (float): What the other bands count, 0 for not at all; the
-            low one counts 1. Defaults to 1.0.
+            low one counts 1 if it counts. Defaults to 1.0.
         prompt_reduction (str): ``'mean'``, ``'sum'`` or ``'max'`` of a
             band's T masks. Prompts that stage 1 has tuned nearly add up to
             one mask, so that only the greatest tells one pixel from another.
@@ -108,7 +108,7 @@ def frequency_distance(
     switches = Switches(
         levels=levels,
         band_layout=band_layout,
-        low_band=low_band,
+        low_band=bool(low_band),
         reduction=reduction,
         wavelet=wavelet,
         high_weight=high_weight,
@@ -133,13 +133,16 @@ def check_distance(
     low_penalty: str,
     high_penalty: str,
 ) -> None:
-    """Raise ``UsageError`` if a choice of the distance is not known."""
+    """Raise ``UsageError`` if a choice of the distance does not fit."""
     _check_choice('prompt_reduction', prompt_reduction, PROMPT_REDUCTIONS)
     _check_choice('low_penalty', low_penalty, PENALTIES)
     _check_choice('high_penalty', high_penalty, PENALTIES)
-    if not 0 <= high_weight < math.inf:
+    if not isinstance(high_weight, (int, float)) or not (
+        0 <= high_weight < math.inf
+    ):
         raise UsageError(
-            f'high_weight must be 0 or more, and finite, got {high_weight}'
+            'high_weight must be a number, 0 or more and finite, got '
+            f'{high_weight!r}'
         )
     if not low_band and not high_weight:
         raise UsageError(

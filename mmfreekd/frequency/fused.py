@@ -227,5 +227,5 @@ class _Task:
                 where.fill_(share)
             else:
                 mask = self.masks[-(-band // 3) if by_level else band]
-                where.copy_(mask[:, 0] * share)
+                where.copy_(mask[:, 0].float() * share)
         return out

@@ -57,11 +57,13 @@ def plain_distance(
         parts = [
             torch.einsum('nc...,nc->nc...', part, weights) for part in parts
         ]
-    low, *high = (
-        _reduce(part, switches.band_layout, switches.reduction)
-        for part in parts
-    )
-    return switches.low_band * low + switches.high_weight * sum(high)
+    counts = [switches.low_band] + [switches.high_weight] * len(bands.high)
+    totals = [
+        count * _reduce(part, switches.band_layout, switches.reduction)
+        for count, part in zip(counts, parts)
+        if count
+    ]
+    return torch.stack(totals).sum()
 
 
 def normalize_channels(x: Tensor) -> Tensor:

@@ -366,8 +366,9 @@ def test_refuses_an_unknown_reduction():
             dict(low_band=False, high_weight=0.0),
             'low_band is False and high_weight is 0',
         ),
-        (dict(high_weight=-1.0), 'high_weight must be 0 or more.*got -1.0'),
+        (dict(high_weight=-1.0), 'high_weight must be.*0 or more.*got -1.0'),
         (dict(high_weight=float('nan')), 'high_weight.*finite, got nan'),
+        (dict(high_weight='0.3'), "high_weight must be a number.*got '0.3'"),
     ],
 )
 def test_refuses_a_choice_that_it_does_not_know(wrong, message):

@@ -136,6 +136,15 @@ def test_value_and_gradient_of_any_choice():
         )
 
 
+def test_a_band_that_does_not_count_may_overflow():
+    s = torch.zeros(1, 2, 8, 8, requires_grad=True)
+    distance = frequency_distance(
+        s, torch.full((1, 2, 8, 8), 1e20), low_band=False, low_penalty='mse'
+    )
+    assert distance == 0
+    assert torch.autograd.grad(distance, s)[0].isfinite().all()
+
+
 def test_the_official_loss_at_the_sizes_of_a_pyramid():
     for size in [(25, 38), (13, 19), (7, 10)]:
         s, t, prompts, _ = make(size, 24, 6, band_layout='level')

@@ -1,9 +1,12 @@
 """The experiments: statistics, what is kept, what is made first."""
 
+import contextlib
+import dataclasses
 import json
 import math
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -157,6 +160,32 @@ def test_no_config_for_what_is_needed_is_an_error(tmp_path):
         makers([str(path)])
 
 
+def test_a_fingerprint_does_not_tell_where_the_clone_lies(monkeypatch):
+    import experiment_runs
+
+    def fingerprint_in(root):
+        monkeypatch.setattr(experiment_runs, 'ROOT', root)
+        teacher = dict(cfg_path=f'{root}/teacher.py', list=[*range(20)])
+        return experiment_runs.fingerprint(Config(dict(teacher=teacher)))
+
+    assert fingerprint_in('/a') == fingerprint_in('/a/much/longer/path' * 4)
+
+
+def test_a_fingerprint_tells_what_a_preset_changes(monkeypatch):
+    import experiment_runs
+
+    def fingerprint(preset):
+        return experiment_runs.fingerprint(Config(dict(preset=preset)))
+
+    before = fingerprint('official'), fingerprint('recommended')
+    changed = dataclasses.replace(
+        experiment_runs.PRESETS['recommended'], levels=2
+    )
+    monkeypatch.setitem(experiment_runs.PRESETS, 'recommended', changed)
+    assert fingerprint('official') == before[0]
+    assert fingerprint('recommended') != before[1]
+
+
 SLOW_JOBS = """
 import time
 from pathlib import Path
@@ -164,15 +193,25 @@ from pool import Job, run_jobs
 
 def slow(name):
     Path(name + '_runs').touch()
-    time.sleep(3)
+    time.sleep(5)
     return name
 
 if __name__ == '__main__':
-    run_jobs([Job(n, slow, dict(name=n), print) for n in 'abcd'], workers=1)
+    run_jobs([Job(n, slow, dict(name=n), print) for n in 'abcdef'], workers=2)
 """
 
 
-def test_a_terminated_command_keeps_the_result_of_what_runs(tmp_path):
+@pytest.mark.parametrize(
+    'stop',
+    [
+        lambda pid: os.kill(pid, signal.SIGTERM),
+        lambda pid: os.killpg(pid, signal.SIGINT),  # Ctrl-C at a terminal
+    ],
+    ids=['SIGTERM', 'Ctrl-C'],
+)
+def test_a_command_that_is_stopped_keeps_the_results_of_what_runs(
+    stop, tmp_path
+):
     script = tmp_path / 'slow_jobs.py'
     script.write_text(SLOW_JOBS)
     process = subprocess.Popen(
@@ -180,15 +219,20 @@ def test_a_terminated_command_keeps_the_result_of_what_runs(tmp_path):
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         env=dict(os.environ, PYTHONPATH=str(TOOLS)),
+        start_new_session=True,
     )
-    while not (tmp_path / 'a_runs').exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.terminate()
-    kept = process.communicate(timeout=120)[0].split()
+    try:
+        while len([*tmp_path.glob('*_runs')]) < 2:
+            assert process.poll() is None
+            time.sleep(0.1)
+        stop(process.pid)
+        out, _ = process.communicate(timeout=120)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode
-    assert kept[0] == b'a'
-    assert len(kept) == len(list(tmp_path.glob('*_runs'))) < 4
+    assert sorted(out.split()) == [b'a', b'b']
+    assert len([*tmp_path.glob('*_runs')]) == 2
 
 
 SMALL = """

@@ -50,7 +50,7 @@ def parse_args(args=None) -> argparse.Namespace:
     parser.add_argument(
         '--results',
         default='work_dirs/compare.json',
-        help='where the rows are kept, and the folder of the report beside',
+        help='file of the rows; the folder of the report lies beside it',
     )
     add_workers(parser)
     return parser.parse_args(args)

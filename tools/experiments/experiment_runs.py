@@ -1,12 +1,14 @@
 """One run of an experiment: train a config, evaluate it on named splits."""
 
 import copy
+import dataclasses
 import hashlib
+import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Dict, Sequence
+from typing import Any, Dict, Sequence
 
 from mmengine.config import Config
 
@@ -14,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
 import _cli  # noqa: E402, F401  this clone's package, not an installed one
 
-from mmfreekd.presets import PRESETS  # noqa: E402
+from mmfreekd.presets import PRESETS, Preset  # noqa: E402
 
 # what a forked process need not import again
 PRELOAD = [
@@ -53,11 +55,25 @@ def load(config: str, options: dict, seed: int) -> Config:
 
 
 def fingerprint(cfg: Config) -> str:
-    """A short hash of all that a config says, wherever its clone lies."""
-    text = cfg.pretty_text.replace(str(ROOT), '')
-    if "preset='" in text:
-        text += str(PRESETS)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    """A short hash of all that a config says, wherever its clone lies.
+
+    Presets are part of it by what they change: one more field changes none.
+    """
+    said = json.dumps(cfg.to_dict(), sort_keys=True, default=str)
+    for name, preset in PRESETS.items():
+        if f'"preset": "{name}"' in said:
+            said += str(changes(preset))
+    said = said.replace(str(ROOT), '')
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+
+def changes(preset: Preset) -> Dict[str, Any]:
+    """What a preset has otherwise than by default."""
+    return {
+        field.name: getattr(preset, field.name)
+        for field in dataclasses.fields(preset)
+        if getattr(preset, field.name) != field.default
+    }
 
 
 def run_config(

@@ -6,10 +6,16 @@ import os
 import signal
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import deque
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Dict, Sequence
 
 import experiment_runs
 
@@ -44,8 +50,8 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 def run_jobs(jobs: Sequence[Job], workers: int) -> None:
     """Run jobs; what is finished when one fails is kept.
 
-    SIGTERM, as Ctrl-C, takes the results of what runs (and of the one job that
-    the pool has taken already), and starts nothing else.
+    Ctrl-C, or SIGTERM to this process, starts nothing else, and waits for the
+    results of what runs.
 
     Args:
         jobs (list[Job]): The jobs, independent of each other.
@@ -68,34 +74,52 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> None:
         PYTHONPATH=os.pathsep.join([str(here.parents[2]), str(here.parent)]),
         PYTHONWARNINGS='ignore',
     )
-    # without it, its end leaves them running, and nobody takes their results
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(experiment_runs.PRELOAD)
-    start = time.time()
-    with ProcessPoolExecutor(
-        workers, mp_context=context, max_tasks_per_child=1
-    ) as executor:
-        waiting = {
-            executor.submit(job.function, **job.arguments): job for job in jobs
-        }
-        try:
-            for number, future in enumerate(as_completed(waiting), 1):
-                job = waiting.pop(future)
+    # by default SIGTERM ends this process, and its workers run on unheard
+    default = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with ProcessPoolExecutor(
+            workers,
+            mp_context=context,
+            max_tasks_per_child=1,
+            # a terminal sends it to them as well
+            initializer=signal.signal,
+            initargs=(signal.SIGINT, signal.SIG_IGN),
+        ) as executor:
+            run_in(executor, jobs, workers)
+    finally:
+        signal.signal(signal.SIGTERM, default)
+
+
+def run_in(
+    executor: ProcessPoolExecutor, jobs: Sequence[Job], workers: int
+) -> None:
+    """Run jobs in a pool that never has more of them than it can run."""
+    start, waiting, finished = time.time(), deque(jobs), 0
+    running: Dict[Future, Job] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                job = waiting.popleft()
+                running[executor.submit(job.function, **job.arguments)] = job
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job = running[future]
                 result = future.result()
                 job.done(result)
-                say(start, number, len(jobs), job.title, result)
-        except BaseException as error:
-            executor.shutdown(cancel_futures=True)
-            for future, other in waiting.items():
-                if not future.cancelled() and not future.exception():
-                    other.done(future.result())
-            if not isinstance(error, Exception):
-                raise
-            raise RuntimeError(
-                f'{job.title} failed: {error}. See console.log in '
-                f'{job.arguments["work_dir"]}. Run this again to go on'
-            ) from error
+                del running[future]
+                finished += 1
+                say(start, finished, len(jobs), job.title, result)
+    except BaseException as error:
+        for future, other in running.items():
+            if not future.exception():
+                other.done(future.result())
+        if not isinstance(error, Exception):
+            raise
+        raise RuntimeError(
+            f'{job.title} failed: {error}. See console.log in '
+            f'{job.arguments["work_dir"]}. Run this again to go on'
+        ) from error
 
 
 def say(start: float, number: int, total: int, title: str, result) -> None:

@@ -62,8 +62,8 @@ class FreeKDLoss(BaseModule):
         high_penalty (str, optional): None: the preset's. Defaults to None.
         prompt_reduction (str, optional): None: the preset's. Defaults to
             None.
-        high_weight (float): What the high bands count beside the low one, 0
-            for not at all. Defaults to 1.0.
+        high_weight (float, optional): What the high bands count beside the
+            low one, 0 for not at all. None: the preset's. Defaults to None.
 
     Raises:
         CheckpointError: If the prompts are missing or of another layout.
@@ -88,7 +88,7 @@ class FreeKDLoss(BaseModule):
         low_penalty: Optional[str] = None,
         high_penalty: Optional[str] = None,
         prompt_reduction: Optional[str] = None,
-        high_weight: float = 1.0,
+        high_weight: Optional[float] = None,
     ) -> None:
         super().__init__()
         choices = preset_with(
