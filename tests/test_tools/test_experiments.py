@@ -186,6 +186,15 @@ def test_a_fingerprint_tells_what_a_preset_changes(monkeypatch):
     assert fingerprint('recommended') != before[1]
 
 
+def test_hooks_of_a_config_stay_but_those_that_write_checkpoints():
+    from experiment_runs import without_writers
+
+    config = CONFIGS / 'pspnet' / 'freekd_pspnet_textures.py'
+    own = dict(type='EMAHook', momentum=0.1)
+    hooks = without_writers([*Config.fromfile(config).custom_hooks, own])
+    assert hooks == [dict(type='mmfreekd.RandomStateHook'), own]
+
+
 SLOW_JOBS = """
 import time
 from pathlib import Path

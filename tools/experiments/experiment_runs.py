@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, List, Sequence
 
 from mmengine.config import Config
 
@@ -33,6 +33,8 @@ PRELOAD = [
 ]
 VALIDATION = ('val_cfg', 'val_dataloader', 'val_evaluator')
 TEST = ('test_cfg', 'test_dataloader', 'test_evaluator')
+RANDOM_STATE = 'mmfreekd.RandomStateHook'
+WRITERS = ('mmfreekd.PlainCheckpointHook', 'mmfreekd.StudentCheckpointHook')
 STUDENT = 'student.pth'  # in the folder of a run whose student is kept
 POINTS = 5  # of the curve of the metric
 
@@ -178,11 +180,17 @@ def build_runner(cfg: Config, folder: Path, keep: str = 'nothing'):
     cfg.work_dir = str(folder)
     if keep != 'checkpoints':
         cfg.default_hooks.checkpoint = None
-        # with it, the training does not notice the validation
-        cfg.custom_hooks = [dict(type='mmfreekd.RandomStateHook')]
+        cfg.custom_hooks = without_writers(cfg.get('custom_hooks') or [])
     if keep == 'student':
         cfg.train_cfg.val_interval = -(-cfg.train_cfg.max_iters // POINTS)
     return Runner.from_cfg(cfg)
+
+
+def without_writers(hooks: Sequence[dict]) -> List[dict]:
+    """A config's hooks but those that write checkpoints."""
+    others = [h for h in hooks if h['type'] not in (RANDOM_STATE, *WRITERS)]
+    # with it, the training does not notice the validation
+    return [dict(type=RANDOM_STATE), *others]
 
 
 def test_checkpoint(
