@@ -196,6 +196,7 @@ def test_hooks_of_a_config_stay_but_those_that_write_checkpoints():
 
 
 SLOW_JOBS = """
+import signal
 import time
 from pathlib import Path
 from pool import Job, run_jobs
@@ -206,6 +207,8 @@ def slow(name):
     return name
 
 if __name__ == '__main__':
+    # what a shell starts in the background ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run_jobs([Job(n, slow, dict(name=n), print) for n in 'abcdef'], workers=2)
 """
 
