@@ -38,12 +38,13 @@ def frequency_distance(
     r"""Compare two features band by band under the teacher's masks.
 
     .. math::
-        L = \sum_b \mathrm{mean}\left(w \, \bar M_b
+        L = \sum_b h_b \, \mathrm{mean}\left(w \, \bar M_b
             \left|\mathrm{DWT}_b(t) - \mathrm{DWT}_b(s)\right|\right)
 
-    where the mean runs over every element of a band and M is averaged over
-    its T prompts. One mask multiplies both sides and is positive, and the
-    transform is linear: so it is the difference that is transformed, once.
+    where the mean runs over every element of a band, M is averaged over its
+    T prompts, and h is 1 for the low band and ``high_weight`` for the others.
+    One mask multiplies both sides and is positive, and the transform is
+    linear: so it is the difference that is transformed, once.
 
     Other penalties than the absolute value make the frequency-decoupled
     distance of FreeKD+, as we read its abstract: strict on the low band,
