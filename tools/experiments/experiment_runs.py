@@ -59,7 +59,8 @@ def load(config: str, options: dict, seed: int) -> Config:
 def fingerprint(cfg: Config) -> str:
     """A short hash of all that a config says, wherever its clone lies.
 
-    Presets are part of it by what they change: one more field changes none.
+    Presets are part of it by what they have otherwise than by default, so
+    that rows outlive a new field; a default that changes is not noticed.
     """
     said = json.dumps(cfg.to_dict(), sort_keys=True, default=str)
     for name, preset in PRESETS.items():
