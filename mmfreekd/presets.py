@@ -1,17 +1,21 @@
 """Presets: what one word in a config stands for, in both stages."""
 
-from dataclasses import dataclass, replace
-from typing import Optional
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Optional, Union
 
 from .errors import UsageError
 from .frequency.bands import check_layout
 from .frequency.distance import check_distance
 from .frequency.wavelet import check_wavelet
 
+# the choices that prompts are tuned with, and that prompts.pth tells
+STAGE_1 = ('num_prompts', 'levels', 'band_layout', 'wavelet')
+
 
 @dataclass(frozen=True)
 class Preset:
-    """The choices that the two stages have to agree on, and those of each.
+    """What both stages share, and the choices of each.
 
     Attributes:
         num_prompts (int): Prompts T for each band. Defaults to 2.
@@ -60,6 +64,12 @@ class Preset:
         if self.num_prompts < 0:
             raise UsageError(
                 f'num_prompts must not be negative, got {self.num_prompts}'
+            )
+        if not isinstance(self.position_gate, (dict, type(None))):
+            raise UsageError(
+                'position_gate must be a dict of arguments of PositionGate, '
+                "None for the preset's or False for no weights, got "
+                f'{self.position_gate!r}'
             )
         check_layout(self.levels, self.band_layout)
         check_wavelet(self.wavelet)
@@ -117,23 +127,48 @@ PRESETS = dict(
 )
 
 
-def preset_with(preset: str, **changes) -> Preset:
-    """A preset with what a config says otherwise.
+def resolve_preset(preset: Union[str, dict], **given) -> Preset:
+    """A preset by its name, with the changes of a config.
 
     Args:
-        preset (str): ``'paper'``, ``'official'`` (the authors' release),
-            ``'plus'`` (FreeKD+) or ``'recommended'``.
-        **changes: Attributes of :class:`Preset`; None leaves one as it is.
+        preset (str | dict): ``'paper'``, ``'official'`` (the authors'
+            release), ``'plus'`` (FreeKD+), ``'recommended'``, or
+            ``dict(name=..., **changes)`` with attributes of :class:`Preset`.
+        **given: Further changes.
+
+    In both, None leaves the preset's choice and False switches
+    ``position_gate`` off.
 
     Returns:
         Preset: The choices.
 
     Raises:
-        UsageError: If there is no such preset, or a choice is not known.
+        UsageError: If there is no such preset or attribute, or a choice is
+            not valid.
     """
-    if preset not in tuple(PRESETS):
+    choice = preset if isinstance(preset, dict) else dict(name=preset)
+    if choice.get('name') not in tuple(PRESETS):
         raise UsageError(
-            f'preset must be one of {tuple(PRESETS)}, got {preset!r}'
+            f'preset must be one of {tuple(PRESETS)} or dict(name=one of '
+            f'them, ...), got {preset!r}'
         )
-    given = {name: v for name, v in changes.items() if v is not None}
-    return replace(PRESETS[preset], **given)
+    changes = {**choice, **without_none(given)}
+    base = PRESETS[changes.pop('name')]
+    known = [field.name for field in fields(Preset)]
+    for name in changes:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise UsageError(
+                f'preset: there is no choice {name!r}'
+                + (f', did you mean {near[0]!r}?' if near else '')
+                + f' Known are {", ".join(known)}'
+            )
+    changes = without_none(changes)
+    if changes.get('position_gate') is False:
+        changes['position_gate'] = None
+    return replace(base, **changes)
+
+
+def without_none(given: dict) -> dict:
+    """The entries that say something."""
+    return {key: value for key, value in given.items() if value is not None}

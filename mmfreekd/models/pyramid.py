@@ -1,6 +1,6 @@
 """A feature is one tensor or a tuple of pyramid levels; both are served."""
 
-from typing import List, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 from torch import Tensor
 
@@ -56,3 +56,13 @@ def channels_per_level(
             f'num_levels={num_levels} pyramid levels, got {channels}'
         )
     return channels
+
+
+def map_sizes(feature: Any) -> Optional[List[Tuple[int, int]]]:
+    """``(H, W)`` of each pyramid level; None if these are no feature maps."""
+    levels = [feature] if isinstance(feature, Tensor) else feature
+    if not isinstance(levels, (list, tuple)) or not all(
+        isinstance(x, Tensor) and x.dim() == 4 for x in levels
+    ):
+        return None
+    return [tuple(x.shape[-2:]) for x in levels]

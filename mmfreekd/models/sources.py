@@ -38,6 +38,24 @@ def find_source(model: nn.Module, source: str, who: str) -> nn.Module:
     )
 
 
+def composite_mode(model: nn.Module, mode: bool) -> None:
+    """Let a model behave as in training, with its layers in evaluation.
+
+    Composite modules follow the mode, because heads choose by it what they
+    return; single layers and those of PyTorch stay in evaluation, because
+    normalisation and dropout compute something else while training.
+
+    Args:
+        model (nn.Module): The model.
+        mode (bool): Whether it trains.
+    """
+    model.train(mode)
+    for module in model.modules():
+        single = next(module.children(), None) is None
+        if single or type(module).__module__.startswith('torch.'):
+            module.training = False
+
+
 class StopAfter:
     """End a model's forward pass as soon as its sources have run.
 

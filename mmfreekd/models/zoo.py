@@ -6,6 +6,7 @@ from typing import Optional, Union
 
 from mmengine.config import Config
 from mmengine.hub import get_config
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 
@@ -14,7 +15,11 @@ from ..errors import UsageError
 from ..registry import MODELS
 
 
-def build_model(cfg: Union[dict, BaseModel], who: str) -> BaseModel:
+def build_model(
+    cfg: Union[dict, BaseModel],
+    who: str,
+    data_preprocessor: Optional[dict] = None,
+) -> BaseModel:
     """Build a detector or segmenter, or pass on one that is built.
 
     Args:
@@ -23,6 +28,9 @@ def build_model(cfg: Union[dict, BaseModel], who: str) -> BaseModel:
             named by its path or as ``'mmdet::retinanet/....py'``, with the
             changes merged into it.
         who (str): ``'teacher'`` or ``'architecture'``, for messages.
+        data_preprocessor (dict, optional): That of a model which brings none
+            along. Like mmengine, a model prefers its own, then the one at the
+            top of its config. Defaults to None.
 
     Returns:
         BaseModel: The model.
@@ -39,9 +47,20 @@ def build_model(cfg: Union[dict, BaseModel], who: str) -> BaseModel:
             f'{type(cfg).__name__} {cfg if isinstance(cfg, dict) else ""}'
         )
     if 'type' in cfg:
-        model = MODELS.build(cfg)
+        own = cfg.get('data_preprocessor')
+        if own and data_preprocessor and own != data_preprocessor:
+            print_log(
+                f'{who}: the data_preprocessor in the model counts, not the '
+                'one at the top of the config, which differs',
+                logger='current',
+            )
+        model = MODELS.build(
+            dict(cfg, data_preprocessor=own or data_preprocessor)
+            if own or data_preprocessor
+            else cfg
+        )
     else:
-        model = _from_file(dict(cfg), who)
+        model = _from_file(dict(cfg), who, data_preprocessor)
     if not isinstance(model, BaseModel):
         raise UsageError(
             f'{who} must be a model of mmengine (a detector or segmenter), '
@@ -86,7 +105,9 @@ def refuse_random_teacher(has_weights: bool) -> None:
         )
 
 
-def _from_file(changes: dict, who: str) -> BaseModel:
+def _from_file(
+    changes: dict, who: str, data_preprocessor: Optional[dict]
+) -> BaseModel:
     path = changes.pop('cfg_path')
     try:
         if '::' in path:
@@ -101,8 +122,9 @@ def _from_file(changes: dict, who: str) -> BaseModel:
         )
     if 'model' not in cfg:
         raise UsageError(f'{who}: the config {path!r} defines no model')
-    if 'data_preprocessor' in cfg:
-        cfg.model.data_preprocessor = cfg.data_preprocessor
+    top = cfg.get('data_preprocessor', data_preprocessor)
+    if top is not None:
+        cfg.model.setdefault('data_preprocessor', top)
     cfg.merge_from_dict(dict(model=changes))
     scope = cfg.get('default_scope', 'mmengine')
     with DefaultScope.overwrite_default_scope(scope):

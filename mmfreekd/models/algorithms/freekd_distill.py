@@ -1,6 +1,6 @@
 import logging
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.logging import print_log
@@ -10,7 +10,7 @@ from mmrazor.models.algorithms import SingleTeacherDistill
 from mmrazor.models.utils import add_prefix
 from torch import Tensor, nn
 
-from ...checkpoints import leave_out
+from ...checkpoints import refuse_foreign
 from ...errors import UsageError
 from ...registry import MODELS
 from ...stage_1 import stage_1_command
@@ -22,16 +22,19 @@ from ..normalization import teacher_normalization
 from ..sources import StopAfter
 from ..student_rois import TeacherOnStudentRois, refuse_own_rois
 from ..zoo import build_model, load_teacher, refuse_random_teacher
+from .proxy import Proxy, share_buffers, share_tree
 
 
 @MODELS.register_module()
-class FreeKDDistill(SingleTeacherDistill):
+class FreeKDDistill(Proxy, SingleTeacherDistill):
     r"""Stage 2: the student imitates the teacher (paper, section 3.3).
 
     .. math:: L = L_{task} + \mu L_{FreeKD}
 
     The teacher is frozen, in evaluation mode, and runs only as far as the
-    recorded layers. It is in no checkpoint: the config rebuilds it.
+    recorded layers. To others the algorithm is its student: attributes,
+    children, names of parameters and the keys of a checkpoint are the
+    student's, and ``distiller`` is one child more.
 
     Args:
         architecture (dict | BaseModel): The student: a model, its config, or
@@ -58,9 +61,9 @@ class FreeKDDistill(SingleTeacherDistill):
         on_nonfinite (str): What to do where a loss is not finite: ``'raise'``
             or ``'skip'`` the step, see :mod:`mmfreekd.models.finite`.
             Defaults to 'raise'.
-        data_preprocessor (dict | nn.Module, optional): None: the student's.
+        data_preprocessor (dict, optional): That of a student which brings
+            none along; mmengine passes the one at the top of a config.
             Defaults to None.
-        init_cfg (dict, optional): Defaults to None.
 
     Raises:
         CheckpointError: If the teacher's checkpoint is missing or does not
@@ -80,12 +83,11 @@ class FreeKDDistill(SingleTeacherDistill):
         inherit: Optional[Sequence[str]] = None,
         student_ckpt: Optional[str] = None,
         on_nonfinite: str = 'raise',
-        data_preprocessor: Union[dict, nn.Module, None] = None,
-        init_cfg: Optional[dict] = None,
+        data_preprocessor: Optional[dict] = None,
     ) -> None:
         finite_check = FiniteCheck(on_nonfinite)
         teacher_is_built = isinstance(teacher, BaseModel)
-        student = build_model(architecture, 'architecture')
+        student = build_model(architecture, 'architecture', data_preprocessor)
         # with one seed, a student starts as it does when trained alone
         with torch.random.fork_rng(devices=[]):
             super().__init__(
@@ -93,17 +95,20 @@ class FreeKDDistill(SingleTeacherDistill):
                 teacher=build_model(teacher, 'teacher'),
                 distiller=distiller,
                 calculate_student_loss=calculate_student_loss,
-                data_preprocessor=data_preprocessor,
-                init_cfg=init_cfg,
             )
+        self.hide('teacher')
+        share_tree(self, self.hide('architecture'))
+        self.register_module('distiller', self._modules.pop('distiller'))
+        self._register_load_state_dict_pre_hook(without_prefix, True)
+        refuse_foreign(self)
         self.finite_check = finite_check
         self._scaled = False
         self.teacher_ckpt = teacher_ckpt
         self._teacher_has_weights = load_teacher(
             self.teacher, teacher_ckpt, teacher_is_built
         )
-        leave_out(self, 'teacher')
-        self.teacher_normalization = teacher_normalization(
+        # no child of the student
+        self.__dict__['teacher_normalization'] = teacher_normalization(
             self.data_preprocessor, self.teacher.data_preprocessor
         )
         sources = self.distiller.teacher_sources()
@@ -138,7 +143,8 @@ class FreeKDDistill(SingleTeacherDistill):
                 )
             if isinstance(loss, FreeKDLoss):
                 self._compare_teachers(name, loss.prompt_meta)
-        super().init_weights()
+        self.student.init_weights()
+        self.distiller.init_weights()
         if self.student_ckpt is not None:
             start_from(self.student, self.student_ckpt)
         inherit_weights(self.student, self.teacher, self.inherit)
@@ -157,9 +163,19 @@ class FreeKDDistill(SingleTeacherDistill):
                 level=logging.WARNING,
             )
 
+    def hidden(self) -> tuple:
+        """The teacher, its normalisation, and how it is run."""
+        return self.teacher, self.teacher_normalization, self._run_teacher
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> 'FreeKDDistill':
+        super()._apply(fn, recurse)
+        share_buffers(self, self.student)
+        return self
+
     def train(self, mode: bool = True) -> 'FreeKDDistill':
         """Switch the student's mode; the teacher stays in evaluation."""
-        super().train(mode)
+        nn.Module.train(self, mode)
+        self.student.train(mode)
         self.teacher.eval()
         return self
 
@@ -243,3 +259,10 @@ class FreeKDDistill(SingleTeacherDistill):
             p.sum() for p in self.distiller.parameters() if p.requires_grad
         ]
         return {'distill.loss_stopped': 0 * sum(idle)} if idle else {}
+
+
+def without_prefix(module: nn.Module, state_dict: dict, prefix: str, *args):
+    """Take checkpoints of version 1, in which the student had a prefix."""
+    own = f'{prefix}architecture.'
+    for key in [key for key in state_dict if key.startswith(own)]:
+        state_dict[prefix + key[len(own) :]] = state_dict.pop(key)

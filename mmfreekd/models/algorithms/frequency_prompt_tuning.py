@@ -6,21 +6,24 @@ from mmengine.structures import BaseDataElement
 from mmrazor.models.algorithms import BaseAlgorithm
 from torch import Tensor, nn
 
-from ...checkpoints import leave_out
+from ...checkpoints import refuse_foreign
 from ...errors import UsageError
 from ...frequency import band_names, mask_overlap
-from ...presets import preset_with
+from ...presets import resolve_preset
 from ...registry import MODELS
+from ..feature_errors import note_errors
 from ..finite import FiniteCheck
 from ..layers import FrequencyPrompt
+from ..probe import probe
 from ..pyramid import Feature, channels_per_level, pyramid_levels
-from ..sources import find_source
+from ..sources import StopAfter, composite_mode, find_source
 from ..tokens import fold_tokens, token_shapes, unfold_maps
 from ..zoo import build_model, load_teacher, refuse_random_teacher
+from .proxy import Proxy
 
 
 @MODELS.register_module()
-class FrequencyPromptTuning(BaseAlgorithm):
+class FrequencyPromptTuning(Proxy, BaseAlgorithm):
     r"""Stage 1: tune frequency prompts on the teacher (paper, section 3.2).
 
     .. math:: L = L_{task} + \lambda L_{dis}
@@ -33,8 +36,9 @@ class FrequencyPromptTuning(BaseAlgorithm):
         architecture (dict | BaseModel): The teacher: a model, its config, or
             ``dict(cfg_path=..., **changes)`` as
             :func:`mmfreekd.models.zoo.build_model` takes it.
-        channels (int | list[int]): Channels of the feature, one number or
-            one for each pyramid level.
+        channels (int | list[int], optional): Channels of the feature, one
+            number or one per pyramid level. None: found by a forward pass.
+            Defaults to None.
         teacher_ckpt (str, optional): The teacher's checkpoint, which must
             match it key by key. None: the teacher brings its weights along,
             as a built model or by its ``init_cfg``. Defaults to None.
@@ -42,26 +46,31 @@ class FrequencyPromptTuning(BaseAlgorithm):
             maps, or the tokens of a transformer's encoder, which are folded
             into maps and back (:mod:`mmfreekd.models.tokens`). Defaults to
             'neck'.
-        data_idx (list[int], optional): Which pyramid levels of the output
-            are prompted; the others pass as they are. None: all. Defaults
-            to None.
-        num_levels (int, optional): Pyramid levels. None: as many as channels
-            are given, 1 for a single number. Defaults to None.
+        num_levels (int, optional): Pyramid levels. None: as many as there
+            are channels. Defaults to None.
         prompt (dict, optional): More arguments of
             :class:`mmfreekd.models.FrequencyPrompt`: num_prompts, levels,
-            band_layout, wavelet. Defaults to None.
+            band_layout, wavelet. None: the preset's. Defaults to None.
         loss_dissimilarity (dict, optional): Config of the prompts' loss.
             None: :class:`mmfreekd.models.PromptDissimilarityLoss` of the
             preset's kind. Defaults to None.
-        preset (str): The same as in stage 2: what ``prompt`` does not say,
-            see :mod:`mmfreekd.presets`. Only ``'official'`` differs from the
-            others here. Defaults to 'paper'.
+        data_preprocessor (dict, optional): That of a teacher which brings
+            none along; mmengine passes the one at the top of a config.
+            Defaults to None.
+        preset (str | dict): The same as in stage 2, see
+            :func:`mmfreekd.presets.resolve_preset`. Defaults to 'paper'.
+        data_idx (int | list[int], optional): Which pyramid levels of the
+            output are prompted; the others pass as they are. None: all.
+            Defaults to None.
+        task_loss (bool): Whether the teacher's own loss is trained on. False:
+            in its place :math:`|F' - F|^2 / |F|^2`, how much of the feature
+            the masks hold back, for a teacher without a task, or data
+            without labels of its classes. The paper has no such case. Then
+            the teacher runs no further than the layer, and validation
+            measures that error. Defaults to True.
         on_nonfinite (str): What to do where a loss is not finite: ``'raise'``
             or ``'skip'`` the step, see :mod:`mmfreekd.models.finite`.
             Defaults to 'raise'.
-        data_preprocessor (dict | nn.Module, optional): None: the teacher's.
-            Defaults to None.
-        init_cfg (dict, optional): Defaults to None.
 
     Raises:
         CheckpointError: If the teacher's checkpoint is missing or does not
@@ -73,43 +82,37 @@ class FrequencyPromptTuning(BaseAlgorithm):
     def __init__(
         self,
         architecture: Union[dict, BaseModel],
-        channels: Union[int, Sequence[int]],
+        channels: Union[int, Sequence[int], None] = None,
         teacher_ckpt: Optional[str] = None,
         source: str = 'neck',
         num_levels: Optional[int] = None,
         prompt: Optional[dict] = None,
         loss_dissimilarity: Optional[dict] = None,
-        data_preprocessor: Union[dict, nn.Module, None] = None,
-        init_cfg: Optional[dict] = None,
-        preset: str = 'paper',
-        data_idx: Optional[Sequence[int]] = None,
+        data_preprocessor: Optional[dict] = None,
+        preset: Union[str, dict] = 'paper',
+        data_idx: Union[int, Sequence[int], None] = None,
+        task_loss: bool = True,
         on_nonfinite: str = 'raise',
     ) -> None:
         finite_check = FiniteCheck(on_nonfinite)
-        choices = preset_with(preset)
+        choices = resolve_preset(preset, **(prompt or {}))
         teacher_is_built = isinstance(architecture, BaseModel)
         super().__init__(
-            build_model(architecture, 'architecture'),
-            data_preprocessor,
-            init_cfg,
+            build_model(architecture, 'architecture', data_preprocessor)
         )
+        self.hide('architecture')
         self.source = source
-        self.data_idx = data_idx
         self.teacher_ckpt = teacher_ckpt
         self._teacher_has_weights = load_teacher(
             self.teacher, teacher_ckpt, teacher_is_built
         )
         self.teacher.requires_grad_(False)
-        leave_out(self, 'architecture')
-        prompt = dict(
-            dict(
-                num_prompts=choices.num_prompts,
-                band_layout=choices.band_layout,
-            ),
-            **(prompt or {}),
-        )
+        refuse_foreign(self)
+        if channels is None:
+            channels, data_idx = self._find_channels(data_idx)
+        self.data_idx = [data_idx] if isinstance(data_idx, int) else data_idx
         self.prompts = nn.ModuleList(
-            FrequencyPrompt(c, **prompt)
+            FrequencyPrompt(c, choices.num_prompts, **choices.layout)
             for c in channels_per_level(channels, num_levels)
         )
         self.loss_dissimilarity = MODELS.build(
@@ -122,14 +125,38 @@ class FrequencyPromptTuning(BaseAlgorithm):
         self._scaled = False
         # of an iteration, the chosen levels only
         self._features: List[Tensor] = []
+        self._prompted: List[Tensor] = []
         self._masks: List[List[Tensor]] = []
         find_source(self.teacher, source, 'teacher').register_forward_hook(
             self._prompt_output, with_kwargs=True
         )
+        self.task_loss = task_loss
+        if not task_loss:  # its hook comes after the one that prompts
+            self._run_teacher = StopAfter(self.teacher, {source: 1})
+
+    def _find_channels(
+        self, data_idx: Union[int, Sequence[int], None]
+    ) -> Tuple[List[int], Optional[List[int]]]:
+        """Channels and indices of the levels that are prompted."""
+        ((shapes, _),) = probe((self.teacher, self.source, 'teacher'))
+        if data_idx is None:
+            return [shape[0] for shape in shapes], None
+        chosen = [data_idx] if isinstance(data_idx, int) else data_idx
+        if not all(-len(shapes) <= i < len(shapes) for i in chosen):
+            raise UsageError(
+                f'data_idx={data_idx} chooses pyramid levels that '
+                f'{self.source!r} does not have: there are {len(shapes)}'
+            )
+        chosen = [i % len(shapes) for i in chosen]
+        return [shapes[i][0] for i in chosen], chosen
+
+    def hidden(self) -> tuple:
+        """The frozen teacher."""
+        return (self.teacher,)
 
     @property
     def teacher(self) -> BaseModel:
-        """Alias for ``architecture``."""
+        """The architecture, by its part in distillation."""
         return self.architecture
 
     def init_weights(self) -> None:
@@ -139,20 +166,14 @@ class FrequencyPromptTuning(BaseAlgorithm):
             UsageError: If the teacher has not been trained.
         """
         refuse_random_teacher(self._teacher_has_weights)
-        super().init_weights()
 
     def train(self, mode: bool = True) -> 'FrequencyPromptTuning':
         """Switch the mode; every layer of the teacher stays in evaluation.
 
-        Its composite modules follow the mode, for heads choose by it what
-        they return; its single layers and those of PyTorch do not, for
-        normalisation and dropout behave otherwise while training.
+        See :func:`mmfreekd.models.sources.composite_mode`.
         """
-        super().train(mode)
-        for module in self.teacher.modules():
-            single = next(module.children(), None) is None
-            if single or type(module).__module__.startswith('torch.'):
-                module.training = False
+        nn.Module.train(self, mode)
+        composite_mode(self.teacher, mode)
         return self
 
     def loss(
@@ -202,7 +223,7 @@ class FrequencyPromptTuning(BaseAlgorithm):
 
     def _forget(self) -> None:
         """Keep no feature alive beyond its iteration."""
-        self._features, self._masks = [], []
+        self._features, self._prompted, self._masks = [], [], []
 
     def _made_of(self) -> Iterator[Tuple[str, Tensor]]:
         """The teacher's feature and the masks, each with where it is."""
@@ -219,7 +240,27 @@ class FrequencyPromptTuning(BaseAlgorithm):
     def _teacher_losses(
         self, inputs: Tensor, data_samples: Optional[List[BaseDataElement]]
     ) -> Dict[str, Tensor]:
-        return super().loss(inputs, data_samples)
+        if self.task_loss:
+            return self.teacher(inputs, data_samples, mode='loss')
+        self._run_teacher(inputs, data_samples, mode='tensor')
+        errors = [
+            (p - x).square().sum() / x.square().sum().clamp_min(1e-12)
+            for p, x in zip(self._prompted, self._features)
+        ]
+        return dict(loss_reconstruction=torch.stack(errors).mean())
+
+    def _predict(
+        self,
+        inputs: Tensor,
+        data_samples: Optional[List[BaseDataElement]] = None,
+    ) -> List[BaseDataElement]:
+        if self.task_loss:
+            return self.teacher(inputs, data_samples, mode='predict')
+        with torch.no_grad():
+            self._run_teacher(inputs, data_samples, mode='tensor')
+        samples = note_errors(data_samples, self._prompted, self._features)
+        self._forget()
+        return samples
 
     def _prompt_output(
         self, module: nn.Module, args: tuple, kwargs: dict, output: Feature
@@ -258,4 +299,5 @@ class FrequencyPromptTuning(BaseAlgorithm):
         prompted = list(maps)
         for i, prompt, masks in zip(chosen, self.prompts, self._masks):
             prompted[i] = prompt(maps[i], masks)
+        self._prompted = [prompted[i] for i in chosen]
         return tuple(prompted)

@@ -1,4 +1,4 @@
-from typing import Optional, Sequence, Union
+from typing import Optional, Sequence, Tuple, Union
 
 import torch.nn.functional as F
 from mmrazor.models.architectures.connectors.base_connector import (
@@ -10,12 +10,14 @@ from ...errors import UsageError
 from ...registry import MODELS
 from ..pyramid import Feature, channels_per_level, pyramid_levels
 
+Size = Tuple[int, int]
+
 
 @MODELS.register_module()
 class FeatureAlignConnector(BaseConnector):
     """Project the student's feature to the teacher's (phi, section 3.3).
 
-    One convolution for each pyramid level.
+    One convolution per pyramid level, then the size of the teacher's.
 
     Args:
         in_channels (int | list[int]): Channels of the student's feature, one
@@ -24,9 +26,6 @@ class FeatureAlignConnector(BaseConnector):
         num_levels (int, optional): Pyramid levels. None: as many as channels
             are given, 1 for a single number. Defaults to None.
         kernel_size (int): Odd size of the kernel. Defaults to 1.
-        scale_factor (float): The teacher's feature is so many times as high
-            and wide as the student's; the result is resized (bilinear).
-            Defaults to 1.0.
 
     Raises:
         UsageError: If an argument is out of its range.
@@ -38,16 +37,10 @@ class FeatureAlignConnector(BaseConnector):
         out_channels: Union[int, Sequence[int]],
         num_levels: Optional[int] = None,
         kernel_size: int = 1,
-        scale_factor: float = 1.0,
     ) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise UsageError(f'kernel_size must be odd, got {kernel_size}')
-        if scale_factor <= 0:
-            raise UsageError(
-                f'scale_factor must be positive, got {scale_factor}'
-            )
-        self.scale_factor = scale_factor
         self.in_channels = channels_per_level(in_channels, num_levels)
         out = channels_per_level(out_channels, len(self.in_channels))
         self.projections = nn.ModuleList(
@@ -55,19 +48,25 @@ class FeatureAlignConnector(BaseConnector):
             for i, o in zip(self.in_channels, out)
         )
 
-    def forward_train(self, feature: Feature) -> Feature:
+    def forward(
+        self, feature: Feature, sizes: Optional[Sequence[Size]] = None
+    ) -> Feature:
         """Project a feature, each pyramid level on its own.
 
         Args:
-            feature (Tensor | tuple[Tensor]): ``(N, C_s, H, W)`` for each
+            feature (Tensor | tuple[Tensor]): ``(N, C_s, H_s, W_s)`` per
                 pyramid level.
+            sizes (list[tuple[int, int]], optional): The teacher's ``(H_t,
+                W_t)`` per level, to which the result is resized (bilinear);
+                ``FreeKDDistiller`` gives them. None: as it is. Defaults to
+                None.
 
         Returns:
-            Tensor | tuple[Tensor]: ``(N, C_t, scale * H, scale * W)`` for
-            each level; one tensor where one was given.
+            Tensor | tuple[Tensor]: ``(N, C_t, H_t, W_t)`` per level; one
+            tensor where one was given.
 
         Raises:
-            UsageError: If levels or channels do not fit.
+            UsageError: If levels or channels do not match.
         """
         levels = pyramid_levels(
             feature, len(self.projections), 'FeatureAlignConnector'
@@ -80,17 +79,18 @@ class FeatureAlignConnector(BaseConnector):
                     f'expects {expected}: set in_channels={level.size(1)}'
                 )
         out = tuple(
-            self._resize(projection(level))
+            projection(level)
             for projection, level in zip(self.projections, levels)
         )
+        if sizes is not None and len(sizes) == len(out):
+            out = tuple(resized(x, size) for x, size in zip(out, sizes))
         return out[0] if isinstance(feature, Tensor) else out
 
-    def _resize(self, x: Tensor) -> Tensor:
-        if self.scale_factor == 1:
-            return x
-        return F.interpolate(
-            x,
-            scale_factor=self.scale_factor,
-            mode='bilinear',
-            align_corners=False,
-        )
+    forward_train = forward
+
+
+def resized(x: Tensor, size: Size) -> Tensor:
+    """A feature ``(N, C, H, W)`` in another size, where it differs."""
+    if tuple(x.shape[-2:]) == tuple(size):
+        return x
+    return F.interpolate(x, size, mode='bilinear', align_corners=False)

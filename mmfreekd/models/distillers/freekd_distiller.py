@@ -1,4 +1,4 @@
-from typing import Any, Dict, Optional, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 from mmengine.model import BaseModel
 from mmrazor.models.distillers import ConfigurableDistiller
@@ -7,40 +7,149 @@ from mmrazor.models.task_modules import (
     ModuleOutputsRecorder,
     RecorderManager,
 )
-from torch import nn
+from torch import Tensor, nn
 
 from ...errors import UsageError
 from ...registry import MODELS
+from ..connectors import FeatureAlignConnector
+from ..probe import probe
+from ..pyramid import map_sizes
 from ..sources import find_source
+from .expansion import expand, one_source
 
 MODULE_RECORDERS = (ModuleOutputsRecorder, ModuleInputsRecorder)
 
 
 @MODELS.register_module()
 class FreeKDDistiller(ConfigurableDistiller):
-    """MMRazor's ``ConfigurableDistiller``, told what it needs of the teacher.
+    """MMRazor's ``ConfigurableDistiller`` with a short form for FreeKD.
 
-    Takes the same config, and ``record_idx`` in ``loss_forward_mappings`` may
-    be a list as well: of a layer that runs once for each pyramid level,
-    ``record_idx=[0, 1, 2, 3, 4]`` gives a tuple of five levels. So may
-    ``data_idx``: of a layer that puts out five levels, ``data_idx=[1, 2, 3,
-    4]`` takes the last four. Unlike MMRazor's, a source layer that does not
-    exist is named together with near ones.
+    The short form names a layer; recorders, connector, loss and mapping
+    follow from what it puts out in both models, found by one forward pass::
+
+        distiller=dict(type='mmfreekd.FreeKDDistiller', source='neck',
+                       preset='paper')
+
+    They are called ``feature`` (the recorders), ``align`` (the connector) and
+    ``loss_freekd``. There is a connector where channels or sizes differ, or
+    where ``connectors`` lists one of that name.
+
+    The long form is MMRazor's, and can be combined with the short one.
+    ``record_idx`` in ``loss_forward_mappings`` may be a list as well: of a
+    layer that runs once per pyramid level, ``record_idx=[0, 1, 2, 3, 4]``
+    gives a tuple of five levels. So may ``data_idx``: of a layer that puts
+    out five levels, ``data_idx=[1, 2, 3, 4]`` takes the last four.
+
+    Args:
+        source (str, optional): The layer of both models, such as ``'neck'``.
+            Defaults to None.
+        student_source (str, optional): The student's layer, where they
+            differ. Defaults to None.
+        teacher_source (str, optional): The teacher's. Defaults to None.
+        preset (str | dict): The variant of FreeKD, see
+            :func:`mmfreekd.presets.resolve_preset`. Defaults to 'paper'.
+        loss_weight (float): The paper's mu. Defaults to 1.0.
+        prompt_ckpt (str, optional): The ``prompts.pth`` of stage 1. Defaults
+            to None.
+        data_idx (int | list[int], optional): Which pyramid levels of both
+            layers are compared, such as -1 for the last. None: those of about
+            the same size. Defaults to None.
+        **long_form: Arguments of MMRazor's ``ConfigurableDistiller``.
 
     Raises:
-        UsageError: If a source layer does not exist, or the loss mappings
-            name something that is not there.
+        UsageError: If a layer does not exist, the loss mappings name
+            something that is not there, or a loss, connector or recorder is
+            not used.
     """
 
+    def __init__(
+        self,
+        source: Optional[str] = None,
+        student_source: Optional[str] = None,
+        teacher_source: Optional[str] = None,
+        preset: Union[str, dict] = 'paper',
+        loss_weight: float = 1.0,
+        prompt_ckpt: Optional[str] = None,
+        data_idx: Union[int, Sequence[int], None] = None,
+        **long_form,
+    ) -> None:
+        self._expansion: Optional[dict] = None
+        if source or student_source or teacher_source:
+            self._expansion = dict(
+                sources=(
+                    one_source(source, student_source, 'student'),
+                    one_source(source, teacher_source, 'teacher'),
+                ),
+                loss=dict(
+                    preset=preset,
+                    loss_weight=loss_weight,
+                    prompt_ckpt=prompt_ckpt,
+                ),
+                data_idx=data_idx,
+                given=long_form,
+            )
+            long_form = {}
+        super().__init__(**long_form)
+
     def prepare_from_student(self, model: BaseModel) -> None:
-        """Attach the student's recorders."""
-        check_sources(self.student_recorders, model, 'student')
-        super().prepare_from_student(model)
+        """Attach the student's recorders; the short form waits for both."""
+        if self._expansion is None:
+            check_sources(self.student_recorders, model, 'student')
+            super().prepare_from_student(model)
+        else:
+            self._expansion['student'] = model
 
     def prepare_from_teacher(self, model: nn.Module) -> None:
         """Attach the teacher's recorders."""
+        if self._expansion is not None:
+            self._expand(model)
         check_sources(self.teacher_recorders, model, 'teacher')
         super().prepare_from_teacher(model)
+        check_use(self)
+
+    def _expand(self, teacher: nn.Module) -> None:
+        """Build what the short form stands for."""
+        expansion, self._expansion = self._expansion, None
+        student = expansion.pop('student')
+        s_source, t_source = expansion['sources']
+        probed = probe(
+            (student, s_source, 'student'), (teacher, t_source, 'teacher')
+        )
+        super().__init__(**expand(probed=tuple(probed), **expansion))
+        self.prepare_from_student(student)
+
+    def compute_distill_losses(self) -> Dict[str, Tensor]:
+        """The distillation losses of what was recorded."""
+        return {
+            name: self.distill_losses[name](**self.loss_inputs(name))
+            for name in self.loss_forward_mappings
+        }
+
+    def loss_inputs(self, name: str) -> Dict[str, Any]:
+        """What a loss is called with, from both models' records.
+
+        Args:
+            name (str): The loss.
+
+        Returns:
+            dict: Its arguments. A student's feature that goes through a
+            connector has the size of the teacher's.
+        """
+        mapping = self.loss_forward_mappings[name]
+        teachers = {
+            key: self.get_record(**record)
+            for key, record in mapping.items()
+            if not record['from_student']
+        }
+        sizes = None
+        if len(teachers) == 1:
+            sizes = map_sizes(*teachers.values())
+        return {
+            key: teachers[key]
+            if key in teachers
+            else self.get_record(**record, sizes=sizes)
+            for key, record in mapping.items()
+        }
 
     def teacher_sources(self) -> Dict[str, int]:
         """The teacher's layers that are recorded, and how often each runs.
@@ -81,8 +190,16 @@ class FreeKDDistiller(ConfigurableDistiller):
         data_idx: Union[int, Sequence[int], None] = None,
         connector: Optional[str] = None,
         connector_idx: Optional[int] = None,
+        sizes: Optional[Sequence[Tuple[int, int]]] = None,
     ) -> Any:
         """What a recorder holds, or a tuple of it for several indices.
+
+        Args:
+            recorder, from_student, record_idx, data_idx, connector,
+                connector_idx: As in ``loss_forward_mappings``.
+            sizes (list[tuple[int, int]], optional): ``(H, W)`` of each
+                pyramid level that a ``FeatureAlignConnector`` resizes to.
+                None: it does not. Defaults to None.
 
         Raises:
             UsageError: If the layer has not run that often, or has not as
@@ -107,7 +224,11 @@ class FreeKDDistiller(ConfigurableDistiller):
         if isinstance(record_idx, int):
             (record,) = record
         if connector:
-            record = self.connectors[connector](record)
+            module = self.connectors[connector]
+            if isinstance(module, FeatureAlignConnector):
+                record = module(record, sizes)
+            else:
+                record = module(record)
         return record if connector_idx is None else record[connector_idx]
 
     def _check_loss_forward_mappings(self, *args) -> None:
@@ -147,3 +268,42 @@ def check_sources(
     for recorder in manager.recorders.values():
         if isinstance(recorder, MODULE_RECORDERS):
             find_source(model, recorder.source, who)
+
+
+def check_use(distiller: ConfigurableDistiller) -> None:
+    """Raise ``UsageError`` if something is configured without effect."""
+    mappings = distiller.loss_forward_mappings
+    records = [r for mapping in mappings.values() for r in mapping.values()]
+    unused = [
+        f'distill_losses.{name}'
+        for name in distiller.distill_losses
+        if name not in mappings
+    ]
+    used = {r['connector'] for r in records if r.get('connector')}
+    unused += [
+        f'connectors.{name}'
+        for name in distiller.connectors
+        if name not in used
+    ]
+    for who, of_student in (('student', True), ('teacher', False)):
+        used = {
+            r['recorder'] for r in records if r['from_student'] is of_student
+        }
+        unused += [
+            f'{who}_recorders.{name}'
+            for name in getattr(distiller, f'{who}_recorders').recorders
+            if name not in used
+        ]
+    if unused:
+        raise UsageError(
+            f'distiller: {", ".join(unused)} would have no effect: every '
+            'loss, connector and recorder must be used in '
+            'loss_forward_mappings. Add it there, or remove it'
+        )
+    unsummed = [name for name in mappings if 'loss' not in name]
+    if unsummed:
+        raise UsageError(
+            f'distiller: {", ".join(unsummed)} would not be trained on: '
+            "mmengine adds up what has 'loss' in its name. Call it "
+            f'loss_{unsummed[0]}'
+        )

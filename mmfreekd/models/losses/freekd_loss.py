@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 from typing import List, Optional, Sequence, Union
 
 import torch
@@ -8,165 +9,169 @@ from torch import Tensor
 
 from ...errors import UsageError
 from ...frequency import frequency_distance, frequency_masks
-from ...presets import preset_with
-from ...prompt_files import load_prompts
+from ...presets import STAGE_1, resolve_preset, without_none
 from ...registry import MODELS
 from ..layers import FrequencyPrompt, PositionGate
 from ..pyramid import Feature, channels_per_level, pyramid_levels
+from ..tuned_prompts import tuned_prompts
 
 
 @MODELS.register_module()
 class FreeKDLoss(BaseModule):
     """The frequency distance under the teacher's masks (section 3.3).
 
-    The prompts are no parameters and are in no checkpoint: they come from
-    ``prompt_ckpt`` whenever the loss is built.
+    The prompts are not parameters and are in no checkpoint: they come from
+    ``prompt_ckpt`` whenever the loss is built. That file also tells channels,
+    pyramid levels, T, J, band layout and wavelet; where these are given as
+    well, they have to agree with it.
 
     Args:
-        channels (int | list[int]): Channels C of the teacher's feature, one
-            number or one for each pyramid level.
-        num_levels (int, optional): Pyramid levels. None: as many as channels
-            are given, 1 for a single number. Defaults to None.
-        num_prompts (int, optional): Prompts T for each band; 0 for no masks
-            at all, plain frequency distillation. None: the preset's.
-            Defaults to None.
-        levels (int): Wavelet levels J. Defaults to 3.
+        channels (int | list[int], optional): Channels C of the teacher's
+            feature, one number or one per pyramid level. None: those of the
+            prompts. Defaults to None.
+        num_levels (int, optional): Pyramid levels. None: as many as there
+            are channels or prompts, 1 for a single number. Defaults to None.
+        num_prompts (int, optional): Prompts T per band; 0 for no masks, plain
+            frequency distillation. None: the preset's. Defaults to None.
+        levels (int, optional): Wavelet levels J. None: the preset's. Defaults
+            to None.
         band_layout (str, optional): ``'subband'`` (the paper) or ``'level'``
             (the official code). None: the preset's. Defaults to None.
         low_band (bool, optional): Whether the low band counts. None: the
             preset's. Defaults to None.
-        wavelet (str): Defaults to 'haar'.
-        position_gate (dict | str, optional): Arguments of
+        position_gate (dict | bool, optional): Arguments of
             :class:`mmfreekd.models.PositionGate`, such as
-            ``dict(side='both')``; it weighs the channels by their position.
-            None: they all count alike. Defaults to 'preset'.
+            ``dict(side='both')``. None: the preset's, False: no position
+            weights. Defaults to None.
         prompt_ckpt (str, optional): The ``prompts.pth`` of stage 1, or the
-            prompts of the official release. None leaves the prompts untuned,
+            prompts of the official release. None leaves the prompts random,
             which :class:`mmfreekd.models.FreeKDDistill` refuses to train
             with. Defaults to None.
         loss_weight (float): The paper's mu. Defaults to 1.0.
-        preset (str): ``'paper'``, ``'official'``, ``'plus'`` or
-            ``'recommended'``: what is not given otherwise, see
-            :mod:`mmfreekd.presets`. Defaults to 'paper'.
-        normalize (bool, optional): Whether the channels of both features are
-            normalised before they are compared, see
-            :func:`mmfreekd.frequency.normalize_channels`; masks and position
-            weights are those of the features as they are. None: the
-            preset's. Defaults to None.
-        refine_masks (bool, optional): Whether a mask is multiplied with the
-            student's own under the same prompts (FreeKD+). None: the
-            preset's. Defaults to None.
-        low_penalty (str, optional): See
-            :func:`mmfreekd.frequency.frequency_distance`, as for the next
-            three. None: the preset's. Defaults to None.
-        high_penalty (str, optional): None: the preset's. Defaults to None.
-        prompt_reduction (str, optional): None: the preset's. Defaults to
-            None.
-        high_weight (float, optional): What the high bands count beside the
-            low one, 0 for not at all. None: the preset's. Defaults to None.
+        preset (str | dict): ``'paper'``, ``'official'``, ``'plus'``,
+            ``'recommended'``, or ``dict(name=..., **changes)``, see
+            :class:`mmfreekd.presets.Preset`. Defaults to 'paper'.
+        data_idx (list[int], optional): Which of the teacher's pyramid levels
+            are compared; picks their prompts from a file that has more. None:
+            all. Defaults to None.
 
     Raises:
-        CheckpointError: If the prompts are missing or of another layout.
+        CheckpointError: If the prompts are missing or do not agree with an
+            argument.
         UsageError: If an argument is out of its range.
     """
 
     def __init__(
         self,
-        channels: Union[int, Sequence[int]],
+        channels: Union[int, Sequence[int], None] = None,
         num_levels: Optional[int] = None,
         num_prompts: Optional[int] = None,
-        levels: int = 3,
+        levels: Optional[int] = None,
         band_layout: Optional[str] = None,
         low_band: Optional[bool] = None,
-        wavelet: str = 'haar',
-        position_gate: Union[dict, str, None] = 'preset',
+        position_gate: Union[dict, bool, None] = None,
         prompt_ckpt: Optional[str] = None,
         loss_weight: float = 1.0,
-        preset: str = 'paper',
-        normalize: Optional[bool] = None,
-        refine_masks: Optional[bool] = None,
-        low_penalty: Optional[str] = None,
-        high_penalty: Optional[str] = None,
-        prompt_reduction: Optional[str] = None,
-        high_weight: Optional[float] = None,
+        preset: Union[str, dict] = 'paper',
+        data_idx: Optional[Sequence[int]] = None,
     ) -> None:
         super().__init__()
-        choices = preset_with(
+        if loss_weight < 0:
+            raise UsageError(
+                f'loss_weight must not be negative, got {loss_weight}'
+            )
+        self.loss_weight = loss_weight
+        self.preset = resolve_preset(
             preset,
             num_prompts=num_prompts,
             levels=levels,
             band_layout=band_layout,
             low_band=low_band,
-            wavelet=wavelet,
-            normalize=normalize,
-            refine_masks=refine_masks,
-            low_penalty=low_penalty,
-            high_penalty=high_penalty,
-            prompt_reduction=prompt_reduction,
-            high_weight=high_weight,
+            position_gate=position_gate,
         )
-        if loss_weight < 0:
-            raise UsageError(
-                f'loss_weight must not be negative, got {loss_weight}'
-            )
-        self.layout = choices.layout
-        self.distance = choices.distance
-        self.normalize = choices.normalize
-        self.refine_masks = choices.refine_masks
-        self.loss_weight = loss_weight
-        self.channels = channels_per_level(channels, num_levels)
-        self.num_prompts = choices.num_prompts
+        if channels is not None:
+            channels = channels_per_level(channels, num_levels)
         self.prompt_ckpt = prompt_ckpt
         self.prompt_meta: dict = {}
-        if position_gate == 'preset':
-            position_gate = choices.position_gate
-        if not isinstance(position_gate, (dict, type(None))):
-            raise UsageError(
-                'position_gate must be a dict of arguments of PositionGate, '
-                f"None or 'preset', got {position_gate!r}"
+        prompts: List[Tensor] = []
+        if prompt_ckpt is not None and self.preset.num_prompts:
+            given = {} if isinstance(preset, str) else preset
+            arguments = dict(
+                channels=channels,
+                num_prompts=num_prompts,
+                levels=levels,
+                band_layout=band_layout,
             )
+            self.prompt_meta, prompts = tuned_prompts(
+                prompt_ckpt,
+                {**given, **without_none(arguments)},
+                num_levels,
+                data_idx,
+            )
+            self._follow(self.prompt_meta)
+            channels = [prompt.size(-1) for prompt in prompts]
+        elif channels is None:
+            raise UsageError(
+                "FreeKDLoss needs the channels of the teacher's feature: set "
+                'channels, or prompt_ckpt to the prompts.pth of stage 1, '
+                'which tells them'
+            )
+        elif self.preset.num_prompts:
+            prompts = self._random_prompts(channels)
+        self.channels = channels
+        for i, prompt in enumerate(prompts):
+            self.register_buffer(f'prompts_{i}', prompt, persistent=False)
         self.gate = None
-        if position_gate is not None:
-            self.gate = PositionGate(self.channels, **position_gate)
-        if self.num_prompts != 0:
-            self._load_prompts()
+        if self.preset.position_gate is not None:
+            self.gate = PositionGate(channels, **self.preset.position_gate)
 
-    def _load_prompts(self) -> None:
+    def _follow(self, meta: dict) -> None:
+        """Let the preset take the layout of the prompts."""
+        own = {key: meta[key] for key in STAGE_1}
+        if own != {key: getattr(self.preset, key) for key in STAGE_1}:
+            print_log(
+                f'FreeKDLoss: {self.prompt_ckpt!r} was tuned with {own}, '
+                'other than the preset; the values of the file are used',
+                logger='current',
+            )
+            self.preset = replace(self.preset, **own)
+
+    def _random_prompts(self, channels: Sequence[int]) -> List[Tensor]:
+        print_log(
+            'FreeKDLoss: prompt_ckpt is not set: the frequency prompts are '
+            'random, so the masks carry no information. Run stage 1 first',
+            logger='current',
+            level=logging.WARNING,
+        )
         # with one seed, connectors start alike, however many prompts there are
         with torch.random.fork_rng(devices=[]):
-            prompts = torch.nn.ModuleList(
-                FrequencyPrompt(c, self.num_prompts, **self.layout)
-                for c in self.channels
-            )
-        if self.prompt_ckpt is not None:
-            self.prompt_meta = load_prompts(prompts, self.prompt_ckpt)
-        else:
-            print_log(
-                'FreeKDLoss: the frequency prompts are untuned, for there is '
-                'no prompt_ckpt; the masks mean nothing',
-                logger='current',
-                level=logging.WARNING,
-            )
-        for i, prompt in enumerate(prompts):
-            self.register_buffer(
-                f'prompts_{i}', prompt.prompts.detach(), persistent=False
-            )
+            return [
+                FrequencyPrompt(
+                    c, self.preset.num_prompts, **self.preset.layout
+                ).prompts.detach()
+                for c in channels
+            ]
 
     @property
     def untuned(self) -> bool:
         """Whether there are prompts that no stage 1 has tuned."""
-        return self.num_prompts > 0 and self.prompt_ckpt is None
+        return self.preset.num_prompts > 0 and self.prompt_ckpt is None
+
+    @property
+    def layout(self) -> dict:
+        """Levels, band layout and wavelet of the masks and the distance."""
+        return self.preset.layout
 
     def masks(
         self, s_feature: Tensor, t_feature: Tensor, level: int
     ) -> Optional[List[Tensor]]:
         """The frequency masks of one pyramid level, None without prompts."""
-        if self.num_prompts == 0:
+        if self.preset.num_prompts == 0:
             return None
         prompts = getattr(self, f'prompts_{level}')
         with torch.no_grad():
             masks = frequency_masks(t_feature, prompts, **self.layout)
-            if self.refine_masks:
+            if self.preset.refine_masks:
                 student = frequency_masks(s_feature, prompts, **self.layout)
                 masks = [t * s for t, s in zip(masks, student)]
             return masks
@@ -210,9 +215,9 @@ class FreeKDLoss(BaseModule):
             t,
             masks,
             weights,
-            normalize=self.normalize,
+            normalize=self.preset.normalize,
             loss_weight=self.loss_weight,
-            **self.distance,
+            **self.preset.distance,
         )
 
     def _check_shapes(self, s: Tensor, t: Tensor, level: int) -> None:
@@ -226,14 +231,9 @@ class FreeKDLoss(BaseModule):
         if s.shape != t.shape:
             raise UsageError(
                 f'pyramid level {level}: the feature of the student is '
-                f'{tuple(s.shape)}, that of the teacher {tuple(t.shape)}. '
-                'Align them with a connector, '
-                "dict(type='mmfreekd.FeatureAlignConnector', in_channels=..., "
-                f'out_channels={t.size(1)}'
-                + (
-                    ''
-                    if s.shape[-2:] == t.shape[-2:]
-                    else ', scale_factor=...'
-                )
-                + ')'
+                f'{tuple(s.shape)}, that of the teacher {tuple(t.shape)}, but '
+                'they must have equal shapes. Add a connector, '
+                "connectors=dict(align=dict(type='mmfreekd."
+                "FeatureAlignConnector', ...)) and connector='align' in the "
+                'mapping of s_feature, which projects and resizes'
             )
