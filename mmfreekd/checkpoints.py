@@ -222,16 +222,11 @@ def export_student(source: str, target: str) -> None:
         CheckpointError: If the source holds no student.
     """
     checkpoint = read_checkpoint(source, 'the distillation checkpoint')
-    prefix = 'architecture.'
-    weights = {
-        key[len(prefix) :]: value
-        for key, value in checkpoint.get('state_dict', {}).items()
-        if key.startswith(prefix)
-    }
+    weights = student_weights(checkpoint.get('state_dict', {}))
     if not weights:
         raise CheckpointError(
             f'{source!r} holds no student: expected a checkpoint of a '
-            f'distillation, whose keys begin with {prefix!r}'
+            'distillation'
         )
     meta = checkpoint.get('meta', {})
     meta = {
@@ -245,3 +240,17 @@ def export_student(source: str, target: str) -> None:
         ),
         target,
     )
+
+
+def student_weights(state_dict: Dict) -> Dict:
+    """The student's part of a distillation's weights, by its own names.
+
+    Version 1 wrote them with the prefix ``architecture.``.
+    """
+    old = any(key.startswith('architecture.') for key in state_dict)
+    return {
+        key.removeprefix('architecture.'): value
+        for key, value in state_dict.items()
+        if (key.startswith('architecture.') if old else True)
+        and not key.startswith('distiller.')
+    }

@@ -40,7 +40,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         action=DictAction,
         default={},
         metavar='KEY=VALUE',
-        help='change the config: model.distill_losses.x.loss_weight=2. Write '
+        help='change the config: model.distiller.loss_weight=2. Write '
         'lists as key="[a,b]", with quotation marks and no blanks',
     )
     parser.add_argument(
@@ -132,7 +132,8 @@ def need_checkpoint(path: str) -> str:
 def build_runner(cfg):
     """Build the runner, on CPU processes as well as on GPUs.
 
-    Its model refuses a checkpoint that holds nothing of it.
+    Its model refuses a checkpoint that holds nothing of it, and brings along
+    the hooks of its stage.
 
     Returns:
         mmengine.runner.Runner: The runner, or what ``runner_type`` names.
@@ -142,6 +143,7 @@ def build_runner(cfg):
     from mmengine.runner import Runner
 
     from mmfreekd.checkpoints import refuse_foreign
+    from mmfreekd.engine.hooks import FreeKDHook
 
     if cfg.launcher != 'none':
         use_cpu_processes(cfg)
@@ -150,6 +152,7 @@ def build_runner(cfg):
     )
     model = runner.model
     refuse_foreign(model.module if is_model_wrapper(model) else model)
+    runner.register_hook(FreeKDHook())
     return runner
 
 
@@ -213,10 +216,18 @@ def run(main) -> None:
         sys.exit(2)
 
 
-def leave_together() -> None:
-    """End the process group, for gloo may abort where one leaves first."""
+def wait_for_all() -> None:
+    """Let all processes come to the same point, and see the same files."""
     import torch.distributed as dist
 
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
+
+
+def leave_together() -> None:
+    """End the process group; gloo may abort where one leaves first."""
+    import torch.distributed as dist
+
+    wait_for_all()
+    if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()

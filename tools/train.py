@@ -1,7 +1,8 @@
-"""Train what a config says: stage 1, stage 2 or a plain model."""
+"""Train what a config says: both stages of FreeKD, or a plain model."""
 
 import argparse
 import sys
+from typing import Iterator, Optional
 
 from _cli import (
     UsageError,
@@ -10,6 +11,7 @@ from _cli import (
     load_config,
     need_checkpoint,
     run,
+    wait_for_all,
 )
 
 
@@ -24,6 +26,14 @@ def parse_args(args=None) -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='go on from a checkpoint; without a path from the latest one in '
         'the work_dir, if there is one',
+    )
+    parser.add_argument(
+        '--stage',
+        type=int,
+        choices=[1, 2],
+        help='run one stage of a distillation: 1 tunes its prompts, 2 distils '
+        'with them. Defaults to both; stage 1 is passed over once its '
+        'prompts.pth is finished',
     )
     parser.add_argument(
         '--amp',
@@ -131,6 +141,49 @@ def check_inputs(cfg) -> None:
     check_work_dir(cfg.work_dir)
 
 
+def stages(cfg, stage: Optional[int]) -> Iterator:
+    """The configs to train, one after the other.
+
+    Args:
+        cfg (mmengine.config.Config): The config, with ``work_dir``.
+        stage (int, optional): 1 or 2 for that stage only.
+
+    Yields:
+        mmengine.config.Config: Of stage 1, if its prompts are not there yet,
+        then of stage 2.
+
+    Raises:
+        UsageError: If the config has no such stage.
+    """
+    from mmfreekd.stages import is_tuned, set_prompt_ckpt, tuning_config
+
+    prompts = set_prompt_ckpt(cfg)
+    if prompts is None and stage is not None:
+        raise UsageError(
+            f'--stage {stage}: the config is no distillation that needs '
+            'prompts of its own, so it has one stage. Leave --stage out'
+        )
+    if prompts is not None and stage != 2:
+        tuning = tuning_config(cfg, prompts)
+        if stage == 1 or not is_tuned(prompts, tuning):
+            yield tuning
+    if stage != 1:
+        yield cfg
+
+
+def train(cfg, args: argparse.Namespace) -> None:
+    """Train one stage."""
+    check_inputs(cfg)
+    if args.amp:
+        enable_amp(cfg)
+    if args.auto_scale_lr and 'auto_scale_lr' in cfg:
+        enable_auto_scale_lr(cfg)
+    if args.resume is not None:
+        set_resume(cfg, args.resume)
+    build_runner(cfg).train()
+    wait_for_all()
+
+
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
@@ -138,16 +191,14 @@ def main() -> None:
         from mmfreekd.doctor.__main__ import dry_run
 
         sys.exit(dry_run(cfg))
-    check_inputs(cfg)
-    if args.amp:
-        enable_amp(cfg)
-    if args.auto_scale_lr:
-        enable_auto_scale_lr(cfg)
+    if args.auto_scale_lr and 'base_batch_size' not in cfg.get(
+        'auto_scale_lr', {}
+    ):
+        enable_auto_scale_lr(cfg)  # says what is missing
     if args.resume is None and cfg.get('resume') and not cfg.get('load_from'):
         args.resume = 'auto'
-    if args.resume is not None:
-        set_resume(cfg, args.resume)
-    build_runner(cfg).train()
+    for stage in stages(cfg, args.stage):
+        train(stage, args)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-# stage 2 of the segmentation demo: the student is distilled
+# the segmentation demo: PSPNet R18 (32 channels) -> R18 (8 channels)
 _base_ = './pspnet_r18w8_shapes.py'
 model = dict(
     _delete_=True,
@@ -8,30 +8,6 @@ model = dict(
     teacher_ckpt='work_dirs/demo/pspnet/teacher/iter_1000.pth',
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',
-        student_recorders=dict(
-            stage4=dict(type='mmrazor.ModuleOutputs', source='backbone.layer4')),
-        teacher_recorders=dict(
-            stage4=dict(type='mmrazor.ModuleOutputs', source='backbone.layer4')),
-        connectors=dict(
-            align=dict(
-                type='mmfreekd.FeatureAlignConnector',
-                in_channels=64,
-                out_channels=256)),
-        distill_losses=dict(
-            loss_freekd=dict(
-                type='mmfreekd.FreeKDLoss',
-                channels=256,
-                position_gate=None,
-                prompt_ckpt='work_dirs/demo/pspnet/prompt/prompts.pth',
-                loss_weight=1.0)),
-        loss_forward_mappings=dict(
-            loss_freekd=dict(
-                s_feature=dict(
-                    recorder='stage4', from_student=True, connector='align'),
-                t_feature=dict(recorder='stage4', from_student=False)))))
-custom_hooks = [
-    dict(type='mmfreekd.RandomStateHook'),
-    dict(type='mmfreekd.PlainCheckpointHook'),
-    dict(type='mmfreekd.StudentCheckpointHook'),
-    dict(type='mmfreekd.FrequencyLogHook')
-]
+        source='backbone.layer4',
+        preset=dict(name='paper', position_gate=False)))
+stage_1 = dict(max_iters=200)

@@ -1,4 +1,4 @@
-# stage 2 of the detection demo: the student is distilled
+# the detection demo: RepPoints R18 (32 channels) -> R18 (8 channels)
 _base_ = './reppoints_r18w8_shapes.py'
 model = dict(
     _delete_=True,
@@ -8,32 +8,7 @@ model = dict(
     teacher_ckpt='work_dirs/demo/reppoints/teacher/iter_1000.pth',
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',
-        student_recorders=dict(
-            neck=dict(type='mmrazor.ModuleOutputs', source='neck')),
-        teacher_recorders=dict(
-            neck=dict(type='mmrazor.ModuleOutputs', source='neck')),
-        connectors=dict(
-            align=dict(
-                type='mmfreekd.FeatureAlignConnector',
-                in_channels=64,
-                out_channels=64,
-                num_levels=3)),
-        distill_losses=dict(
-            loss_freekd=dict(
-                type='mmfreekd.FreeKDLoss',
-                channels=64,
-                num_levels=3,
-                position_gate=None,
-                prompt_ckpt='work_dirs/demo/reppoints/prompt/prompts.pth',
-                loss_weight=1.0)),
-        loss_forward_mappings=dict(
-            loss_freekd=dict(
-                s_feature=dict(
-                    recorder='neck', from_student=True, connector='align'),
-                t_feature=dict(recorder='neck', from_student=False)))))
-custom_hooks = [
-    dict(type='mmfreekd.RandomStateHook'),
-    dict(type='mmfreekd.PlainCheckpointHook'),
-    dict(type='mmfreekd.StudentCheckpointHook'),
-    dict(type='mmfreekd.FrequencyLogHook')
-]
+        source='neck',
+        preset=dict(name='paper', position_gate=False),
+        connectors=dict(align=dict(type='mmfreekd.FeatureAlignConnector'))))
+stage_1 = dict(max_iters=200)

@@ -18,7 +18,7 @@ KEYS = set(
     'data_preprocessor load_from resume launcher env_cfg log_processor '
     'log_level visualizer default_scope randomness experiment_name '
     'custom_imports find_unused_parameters model_wrapper_cfg '
-    'runner_type'.split()
+    'runner_type stage_1'.split()
 )
 
 

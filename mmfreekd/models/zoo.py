@@ -1,6 +1,7 @@
 """Building a teacher or student from whatever a config calls it by."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Optional, Union
 
@@ -60,13 +61,21 @@ def build_model(
             else cfg
         )
     else:
-        model = _from_file(dict(cfg), who, data_preprocessor)
+        file = _from_file(dict(cfg), who, data_preprocessor)
+        model = _build_in_scope(file.model, file.get('default_scope'))
     if not isinstance(model, BaseModel):
         raise UsageError(
             f'{who} must be a model of mmengine (a detector or segmenter), '
             f'got {type(model).__name__}'
         )
     return model
+
+
+def _build_in_scope(model: dict, scope: Optional[str]) -> BaseModel:
+    with DefaultScope.overwrite_default_scope(scope or 'mmengine'):
+        if scope not in (None, 'mmengine'):
+            import_module(f'{scope}.models')
+        return MODELS.build(model)
 
 
 def load_teacher(
@@ -105,29 +114,63 @@ def refuse_random_teacher(has_weights: bool) -> None:
         )
 
 
+def model_config(
+    cfg: dict, who: str, data_preprocessor: Optional[dict] = None
+) -> dict:
+    """The config of a model, with the data preprocessor that counts.
+
+    Args:
+        cfg, who, data_preprocessor: As :func:`build_model` takes them.
+
+    Returns:
+        dict: With ``type``, and ``data_preprocessor`` if there is one.
+
+    Raises:
+        UsageError: If there is no such config.
+    """
+    if 'cfg_path' in cfg:
+        return _from_file(dict(cfg), who, data_preprocessor).model
+    model = dict(cfg)
+    if not model.get('data_preprocessor') and data_preprocessor:
+        model['data_preprocessor'] = data_preprocessor
+    return model
+
+
 def _from_file(
     changes: dict, who: str, data_preprocessor: Optional[dict]
-) -> BaseModel:
+) -> Config:
     path = changes.pop('cfg_path')
-    try:
-        if '::' in path:
-            cfg = get_config(path)
-        else:
-            cfg = Config.fromfile(path)
-    except (OSError, AssertionError, ValueError) as error:
-        raise UsageError(
-            f'{who}: there is no config {path!r}, or it cannot be read '
-            f'({error}). Give a path (working directory {Path.cwd()}), or '
-            'package::folder/name.py of an installed package'
-        )
+    cfg = read_config(path, who)
     if 'model' not in cfg:
         raise UsageError(f'{who}: the config {path!r} defines no model')
     top = cfg.get('data_preprocessor', data_preprocessor)
     if top is not None:
         cfg.model.setdefault('data_preprocessor', top)
     cfg.merge_from_dict(dict(model=changes))
-    scope = cfg.get('default_scope', 'mmengine')
-    with DefaultScope.overwrite_default_scope(scope):
-        if scope != 'mmengine':
-            import_module(f'{scope}.models')
-        return MODELS.build(cfg.model)
+    return cfg
+
+
+def read_config(path: str, who: str) -> Config:
+    """Read a config file, or one of an installed package.
+
+    Args:
+        path (str): A path, or ``'mmdet::retinanet/....py'``.
+        who (str): Whose config it is, for messages.
+
+    Raises:
+        UsageError: If there is none, or its package is not installed.
+    """
+    package, _, name = path.rpartition('::')
+    if package and find_spec(package) is None:
+        raise UsageError(
+            f'{who}: the config {path!r} is one of the package {package!r}, '
+            'which is not installed. Install it, or give the path of a file'
+        )
+    try:
+        return get_config(path) if package else Config.fromfile(path)
+    except (OSError, AssertionError, ValueError) as error:
+        raise UsageError(
+            f'{who}: there is no config {path!r}, or it cannot be read '
+            f'({error}). Give a path (working directory {Path.cwd()}), or '
+            'package::folder/name.py of an installed package'
+        )

@@ -1,3 +1,4 @@
+from .freekd_hook import FreeKDHook
 from .frequency_log_hook import FrequencyLogHook
 from .frequency_visualization_hook import FrequencyVisualizationHook
 from .plain_checkpoint_hook import PlainCheckpointHook
@@ -7,6 +8,7 @@ from .student_checkpoint_hook import StudentCheckpointHook
 from .teacher_metric_hook import TeacherMetricHook
 
 __all__ = [
+    'FreeKDHook',
     'FrequencyLogHook',
     'FrequencyVisualizationHook',
     'PlainCheckpointHook',

@@ -46,9 +46,9 @@ def loss_statistics(
     for level, (s, t) in enumerate(zip(students, teachers)):
         masks = loss.masks(s, t, level)
         every += [] if masks is None else [masks]
-        if loss.normalize:
+        if loss.preset.normalize:
             s, t = normalize_channels(s), normalize_channels(t)
-        parts = distance_per_band(s, t, masks, weights[level], loss.distance)
+        parts = distance_per_band(s, t, masks, weights[level], loss.preset.distance)
         for band, part in parts.items():
             statistics[f'pyramid{level}/{band}'] = loss.loss_weight * part
     return {**statistics, **mask_statistics(every)}
