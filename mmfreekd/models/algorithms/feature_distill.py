@@ -7,7 +7,6 @@ from torch import Tensor
 from ...errors import UsageError
 from ...registry import MODELS
 from ..feature_errors import note_errors
-from ..sources import StopAfter
 from .freekd_distill import FreeKDDistill
 
 
@@ -45,9 +44,6 @@ class FeatureDistill(FreeKDDistill):
             distiller,
             calculate_student_loss=False,
             **kwargs,
-        )
-        self._run_student = StopAfter(
-            self.student, self.distiller.student_sources(), 'student'
         )
         compared = [
             mapping
@@ -110,14 +106,3 @@ class FeatureDistill(FreeKDDistill):
                 for side in ('s_feature', 't_feature')
             )
         return note_errors(data_samples, features, targets)
-
-    def _student_losses(
-        self,
-        batch_inputs: Tensor,
-        data_samples: Optional[List[BaseDataElement]],
-    ) -> Dict[str, Tensor]:
-        distiller = self.distiller
-        distiller.set_deliveries_override(True)
-        with distiller.student_recorders, distiller.deliveries:
-            self._run_student(batch_inputs, data_samples, mode='tensor')
-        return {}

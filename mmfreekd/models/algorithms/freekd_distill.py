@@ -19,6 +19,7 @@ from ..inheritance import inherit as inherit_weights
 from ..inheritance import start_from
 from ..losses import FreeKDLoss
 from ..normalization import teacher_normalization
+from ..reach import freeze_unreached
 from ..sources import StopAfter
 from ..student_rois import TeacherOnStudentRois, refuse_own_rois
 from ..zoo import build_model, load_teacher, refuse_random_teacher
@@ -47,7 +48,9 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
             match it key by key. None: the teacher brings its weights along,
             as a built model or by its ``init_cfg``. Defaults to None.
         calculate_student_loss (bool): Whether the student's task loss is
-            trained on as well. Defaults to True.
+            trained on as well. False: the student runs no further than its
+            recorded layers, needs no labels, and what comes after them is
+            frozen. Defaults to True.
         student_rois (bool): Whether the teacher's box head gets the
             student's regions of interest, so that both regress the same
             boxes; for recorders on layers of the teacher's ``roi_head``.
@@ -124,6 +127,12 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
             self._run_teacher = StopAfter(self.teacher, sources)
         # what is recorded or delivered elsewhere may lie in the losses
         self._teacher_mode = 'tensor' if sources else 'loss'
+        own = self.distiller.student_sources()
+        self._run_student: Optional[StopAfter] = None
+        if not calculate_student_loss and own and not student_rois:
+            self._run_student = StopAfter(self.student, own, 'student')
+            freeze_unreached(self.student, self._run_student, self.distiller)
+        self._is_checked = False
 
     def init_weights(self) -> None:
         """Initialise the student; mmengine calls it when training starts.
@@ -197,6 +206,8 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         # on a GPU, AmpOptimWrapper scales what was computed like this; without
         # an argument, which torch takes since 2.4, the GPU's is meant
         self._scaled = batch_inputs.is_cuda and torch.is_autocast_enabled()
+        if not self._is_checked:
+            self.distiller.reattach(self.student)
         if self.distillation_stopped:
             losses = self.student(batch_inputs, data_samples, mode='loss')
             return {**add_prefix(losses, 'student'), **self._idle_loss()}
@@ -208,8 +219,9 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         else:
             self._record_teacher(*batch)
             losses = self._student_losses(*batch)
-        if not self.calculate_student_loss:
-            losses = {}
+        if not self._is_checked and torch.is_grad_enabled():
+            self.distiller.check_first_batch(self.student)
+            self._is_checked = True
         own = self.distiller.compute_distill_losses()
         return {**losses, **add_prefix(own, 'distill')}
 
@@ -250,7 +262,12 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         distiller = self.distiller
         distiller.set_deliveries_override(True)
         with distiller.student_recorders, distiller.deliveries:
+            if self._run_student is not None:
+                self._run_student(batch_inputs, data_samples, mode='tensor')
+                return {}
             losses = self.student(batch_inputs, data_samples, mode='loss')
+        if not self.calculate_student_loss:
+            return {}
         return add_prefix(losses, 'student')
 
     def _idle_loss(self) -> Dict[str, Tensor]:
