@@ -12,27 +12,13 @@ from torch.testing import assert_close
 from mmfreekd.frequency import (
     frequency_distance,
     frequency_masks,
-    native,
     num_bands,
 )
 from mmfreekd.frequency.distance import PENALTIES, REDUCTIONS
-from mmfreekd.frequency.fused import CHUNK_BYTES
 from mmfreekd.presets import PRESETS
 
 SIZES = [(16, 24), (13, 19), (7, 10), (3, 2)]
 LOW_HIGH = [(True, 1.0), (True, 0.0), (True, 0.3), (False, 2.5)]
-
-
-@pytest.fixture(params=['kernels', 'operators'], autouse=True)
-def way(request, monkeypatch):
-    """Each test by the compiled kernels, and without them."""
-    if request.param == 'operators':
-        monkeypatch.setenv(native.SWITCH, '0')
-        # several chunks, and a last one that is smaller
-        monkeypatch.setitem(CHUNK_BYTES, 'cpu', 2**12)
-    elif native.kernels().library is None:
-        pytest.skip(native.kernels().state)
-    return request.param
 
 
 def make(size, channels=5, num_prompts=2, levels=3, band_layout='subband'):

@@ -204,12 +204,12 @@ class FreeKDLoss(BaseModule):
     def _distance(
         self, s: Tensor, t: Tensor, level: int, weights: Optional[Tensor]
     ) -> Tensor:
-        masks = self.masks(s, t, level)
         return frequency_distance(
             s,
             t,
-            masks,
-            weights,
+            weights=weights,
+            prompts=getattr(self, f'prompts_{level}', None),
+            refine_masks=self.refine_masks and self.num_prompts > 0,
             normalize=self.normalize,
             loss_weight=self.loss_weight,
             **self.distance,
