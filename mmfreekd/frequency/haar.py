@@ -126,10 +126,11 @@ def _place(like: Tensor) -> tuple:
 @lru_cache(maxsize=1024)
 def _scaled(levels, scales, repeats, dtype, device, fake_mode) -> Tensor:
     with torch.inference_mode(False):
-        counts = torch.tensor(row_counts(levels), device='cpu')
-        rows = torch.tensor(scales, dtype=torch.float64, device='cpu')
-        rows = rows.repeat_interleave(counts).unsqueeze(1)
-        matrix = (haar_matrix(levels) * rows).unsqueeze(1)
+        rows = [
+            s for s, n in zip(scales, row_counts(levels)) for _ in range(n)
+        ]
+        rows = torch.tensor(rows, dtype=torch.float64, device='cpu')
+        matrix = (rows[:, None] * haar_matrix(levels)).unsqueeze(1)
         return matrix.repeat(1, repeats, 1).to(dtype).to(device)
 
 

@@ -20,7 +20,7 @@ import triton.language as tl
 
 @triton.jit
 def _analyse(x, NB: tl.constexpr, R: tl.constexpr):
-    """``(NB, 2R, 2R)`` to low, horizontal, vertical, diagonal ``(NB, R, R)``."""
+    """``(NB, 2R, 2R)`` to low, hor, ver and dia, each ``(NB, R, R)``."""
     x = tl.permute(tl.reshape(x, (NB, R, 2, R, 2)), (0, 1, 3, 2, 4))
     left, right = tl.split(x)
     a, c = tl.split(left)
@@ -86,11 +86,13 @@ def _band(
 ):  # fmt: skip
     """The value of a band, and the derivatives of its coefficients."""
     penalty, slope = _penalty(x, KIND)
-    counts = factor
+    counts = tl.zeros_like(x) + factor
     if MASKED:
         places = _band_places(block, START, R)
         counts *= tl.load(M + places, inside[:, None, None], other=0.0)
-    return tl.sum(counts * penalty), counts * slope
+    # what does not count may be infinite
+    value = tl.where(counts == 0.0, 0.0, counts * penalty)
+    return tl.sum(value), tl.where(counts == 0.0, 0.0, counts * slope)
 
 
 @triton.jit
