@@ -55,7 +55,8 @@ def probe(*layers: Tuple[BaseModel, str, str]) -> List[Probed]:
     for size in IMAGE_SIZES:
         try:
             records = [
-                _run(model, source, size) for model, source, _ in layers
+                _run(model, source, size, who == 'student')
+                for model, source, who in layers
             ]
             break
         except SIZE_ERRORS as error:
