@@ -9,11 +9,7 @@ from torch.testing import assert_close
 
 from mmfreekd.errors import CheckpointError, UsageError
 from mmfreekd.frequency import mask_overlap
-from mmfreekd.models import FreeKDLoss
 from mmfreekd.models.zoo import build_model
-from mmfreekd.prompt_files import save_prompts
-
-PRESETS = ['paper', 'official', 'plus', 'recommended']
 
 
 def raw_outputs(model, batch):
@@ -303,27 +299,3 @@ def test_refuses_a_preset_that_it_does_not_know(seg_pair, build_tuning):
         UsageError, match="'paper', 'official', 'plus'.*got 'FreeKD'"
     ):
         build_tuning(seg_pair, preset='FreeKD')
-
-
-@pytest.mark.parametrize('loaded', PRESETS)
-@pytest.mark.parametrize('tuned', PRESETS)
-def test_stage_2_takes_the_prompts_of_the_same_preset(
-    det_pair, build_tuning, tmp_path, tuned, loaded
-):
-    model = build_tuning(det_pair, preset=tuned)
-    path = str(tmp_path / 'prompts.pth')
-    save_prompts(model.prompts, path)
-    stage_2 = dict(
-        channels=det_pair.channels,
-        num_levels=det_pair.num_levels,
-        preset=loaded,
-        prompt_ckpt=path,
-    )
-    # only the official release tunes other prompts than the paper
-    if (tuned == 'official') != (loaded == 'official'):
-        with pytest.raises(CheckpointError, match='of another layout: num_p'):
-            FreeKDLoss(**stage_2)
-        return
-    loss = FreeKDLoss(**stage_2)
-    for i, prompt in enumerate(model.prompts):
-        assert_close(getattr(loss, f'prompts_{i}'), prompt.prompts.detach())

@@ -66,7 +66,7 @@ def prompts_file(tmp_path):
         num_prompts=2,
         band_layout='subband',
         channels=4,
-        num_levels=len(SIZES),
+        num_levels=4,
         std=1.0,
         **layout,
     ):
@@ -158,9 +158,7 @@ def test_a_change_goes_before_the_preset(preset, change, prompts_file):
 
 
 def test_the_contracts_arguments_go_before_the_preset():
-    given = dict(
-        num_prompts=3, levels=2, band_layout='subband', low_band=True
-    )
+    given = dict(num_prompts=3, levels=2, band_layout='subband', low_band=True)
     loss = FreeKDLoss(4, preset=dict(name='official', levels=1), **given)
     assert loss.preset == replace(PRESETS['official'], **given)
     assert FreeKDLoss(4).preset == PRESETS['paper']
