@@ -189,6 +189,27 @@ def test_validation_says_how_far_the_embedding_is(arch):
         )
 
 
+def test_validation_compares_what_training_compares():
+    """The student's map is half as large and has other channels."""
+    student = resnet()
+    student['neck'].update(level=2, out_channels=16)
+    cfg = dict(
+        type='mmfreekd.FreeKDDistiller',
+        student_source='neck',
+        teacher_source='neck',
+        preset=dict(name='paper', num_prompts=0),
+    )
+    model = distil(student, resnet(), distiller=cfg).eval()
+    samples = model(IMAGES, None, mode='predict')
+    with torch.no_grad():
+        s, t = model.student(IMAGES), model.teacher(IMAGES)
+        s = model.distiller.connectors['align'](s)
+        s = F.interpolate(s, t.shape[2:], mode='bilinear')
+    for i, sample in enumerate(samples):
+        expected = float((s[i] - t[i]).square().mean())
+        assert sample.embedding_mse == pytest.approx(expected, rel=1e-4)
+
+
 def test_equal_features_have_no_error_and_levels_are_averaged():
     a, b = torch.randn(1, 3, 4, 4), torch.randn(1, 3, 2, 2)
     (sample,) = note_errors(None, [a, b], [a, b + 2])
