@@ -252,6 +252,10 @@ def states(model):
 def test_probing_changes_nothing(pair, who):
     model = build_model(copy.deepcopy(pair.student), who).train()
     model.backbone.layer1.eval()
+    # some models draw random numbers on their way
+    model.backbone.register_forward_pre_hook(
+        lambda *_: None if torch.rand(1) >= 0 else 0
+    )
     before, state, random = (
         snapshot(model),
         states(model),

@@ -185,7 +185,7 @@ def test_the_short_form_compares_the_four_of_five_scales():
             )
         )
         loss = losses_of(model.train(), batch)['distill.loss_freekd']
-        weight = model.backbone.conv1.weight
+        weight = model.neck.convs[0].conv.weight
         found.append((loss, torch.autograd.grad(loss, weight)))
     assert_close(*found, rtol=0, atol=0)
     assert found[0][0] > 0 and found[0][1][0].any()
