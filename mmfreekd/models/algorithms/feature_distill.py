@@ -46,8 +46,8 @@ class FeatureDistill(FreeKDDistill):
             **kwargs,
         )
         compared = [
-            mapping
-            for mapping in self.distiller.loss_forward_mappings.values()
+            name
+            for name, mapping in self.distiller.loss_forward_mappings.items()
             if {'s_feature', 't_feature'} <= mapping.keys()
         ]
         if not compared:
@@ -101,8 +101,7 @@ class FeatureDistill(FreeKDDistill):
         self._record_teacher(batch_inputs, data_samples)
         with torch.no_grad():
             self._student_losses(batch_inputs, data_samples)
-            features, targets = (
-                self.distiller.get_record(**self._compared[side])
-                for side in ('s_feature', 't_feature')
-            )
-        return note_errors(data_samples, features, targets)
+            inputs = self.distiller.loss_inputs(self._compared)
+        return note_errors(
+            data_samples, inputs['s_feature'], inputs['t_feature']
+        )
