@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from .checkpoints import read_checkpoint, save_whole
 from .errors import CheckpointError
+from .frequency import num_bands
 from .stage_1 import stage_1_command
 from .version import __version__
 
@@ -16,6 +17,8 @@ from .version import __version__
 OFFICIAL_KEY = re.compile(r'(?:.*\.)?mask_modules\.(\d+)\.mask_token')
 OFFICIAL = 'official release of FreeKD'
 OFFICIAL_LEVELS = 3
+# what meta must state about the prompts
+LAYOUT = {'channels', 'num_prompts', 'levels', 'band_layout', 'wavelet'}
 
 
 def prompts_meta(prompts: nn.ModuleList) -> Dict:
@@ -144,19 +147,21 @@ def _official_token(token: Tensor, key: str, where: str) -> Tensor:
     return token
 
 
-def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
-    """Load the prompts that stage 1 wrote, or those of the official release.
+def read_prompts(path: str) -> Tuple[Dict, List[Tensor]]:
+    """Read the prompts of a file, whatever layout they have.
 
     Args:
-        prompts (nn.ModuleList): A ``FrequencyPrompt`` for each pyramid level.
-        path (str): The file.
+        path (str): The ``prompts.pth`` of stage 1, or a checkpoint of the
+            official release, which is converted by :func:`from_official`.
 
     Returns:
-        dict: The file's ``meta``, or that of :func:`from_official`.
+        tuple[dict, list[Tensor]]: The file's ``meta``, with ``channels``,
+        ``num_prompts``, ``levels``, ``band_layout`` and ``wavelet``, and one
+        float tensor ``(B, T, C)`` per pyramid level, on the CPU.
 
     Raises:
-        CheckpointError: If there is no such file, it holds no prompts, their
-            layout is another, or they are not finite.
+        CheckpointError: If the file is missing or holds no prompts, their
+            shapes contradict ``meta``, or they are not finite.
     """
     if '://' not in str(path) and not Path(path).expanduser().is_file():
         raise CheckpointError(
@@ -165,34 +170,56 @@ def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
         )
     checkpoint = read_checkpoint(path, 'prompt_ckpt')
     checkpoint = from_official(checkpoint, path) or checkpoint
-    meta = checkpoint.get('meta')
+    meta, weights = checkpoint.get('meta'), checkpoint.get('state_dict')
     if (
-        'state_dict' not in checkpoint
+        not isinstance(weights, dict)
         or not isinstance(meta, dict)
-        or 'num_prompts' not in meta
+        or not LAYOUT <= meta.keys()
     ):
         raise CheckpointError(
             f'prompt_ckpt: {str(path)!r} holds no frequency prompts; '
             'expected the prompts.pth that stage 1 writes, or a checkpoint of '
             f'the {OFFICIAL} (keys mask_modules.0.mask_token, ...)'
         )
-    _check_layout(meta, prompts_meta(prompts), path)
-    try:
-        prompts.load_state_dict(checkpoint['state_dict'])
-    except RuntimeError as error:
+    bands = num_bands(meta['levels'], meta['band_layout'])
+    expected = {
+        f'{i}.prompts': (bands, meta['num_prompts'], c)
+        for i, c in enumerate(meta['channels'])
+    }
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != expected:
         raise CheckpointError(
-            f'prompt_ckpt: the prompts in {str(path)!r} are not what its '
-            f'meta says ({error}). Run stage 1 again'
+            f'prompt_ckpt: the prompts in {str(path)!r} contradict its meta: '
+            f'expected {expected}, got {found}. Run stage 1 again'
         )
-    failed = [
-        k for k, v in prompts.state_dict().items() if not v.isfinite().all()
-    ]
+    failed = [k for k, v in weights.items() if not v.isfinite().all()]
     if failed:
         raise CheckpointError(
             f'prompt_ckpt: {", ".join(failed)} in {str(path)!r} are not '
             'finite: their tuning has failed. Run stage 1 again, with a '
             'smaller optim_wrapper.optimizer.lr'
         )
+    return meta, [weights[name].float() for name in expected]
+
+
+@torch.no_grad()
+def load_prompts(prompts: nn.ModuleList, path: str) -> Dict:
+    """Load the prompts of a file into modules of the same layout.
+
+    Args:
+        prompts (nn.ModuleList): A ``FrequencyPrompt`` for each pyramid level.
+        path (str): The file, see :func:`read_prompts`.
+
+    Returns:
+        dict: The file's ``meta``.
+
+    Raises:
+        CheckpointError: As :func:`read_prompts`, or if the layout is another.
+    """
+    meta, tensors = read_prompts(path)
+    _check_layout(meta, prompts_meta(prompts), path)
+    for prompt, tensor in zip(prompts, tensors):
+        prompt.prompts.copy_(tensor)
     return meta
 
 

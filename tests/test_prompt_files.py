@@ -11,7 +11,12 @@ from torch.testing import assert_close
 from mmfreekd import __version__
 from mmfreekd.errors import CheckpointError
 from mmfreekd.models import FreeKDLoss, FrequencyPrompt
-from mmfreekd.prompt_files import from_official, save_prompts
+from mmfreekd.prompt_files import (
+    from_official,
+    prompts_meta,
+    read_prompts,
+    save_prompts,
+)
 
 NUM_PROMPTS = 3
 CHANNELS = 4
@@ -325,3 +330,51 @@ def test_prompts_whose_tuning_failed_are_refused(path, number):
         match='prompt_ckpt: 1.prompts in .* not finite.*Run stage 1 again',
     ):
         load(path)
+
+
+def make_prompts(channels=(3, 5), **layout):
+    return torch.nn.ModuleList(FrequencyPrompt(c, **layout) for c in channels)
+
+
+@pytest.mark.parametrize(
+    'layout',
+    [
+        dict(),
+        dict(num_prompts=4, levels=2, band_layout='level', wavelet='db2'),
+    ],
+)
+def test_a_file_says_by_itself_what_its_prompts_are(path, layout):
+    prompts = make_prompts(**layout)
+    save_prompts(prompts, path, dict(source='neck'))
+    meta, tensors = read_prompts(path)
+    assert meta == dict(
+        prompts_meta(prompts), source='neck', mmfreekd_version=__version__
+    )
+    assert_close(tensors, [p.prompts.detach() for p in prompts])
+
+
+def test_an_official_file_says_it_as_well(path):
+    tokens = make_tokens()
+    torch.save(official(tokens), path)
+    meta, tensors = read_prompts(path)
+    assert (meta['band_layout'], meta['num_prompts']) == ('level', NUM_PROMPTS)
+    assert_close(tensors, tokens, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda meta, weights: meta.update(num_prompts=3),
+        lambda meta, weights: meta.update(band_layout='level'),
+        lambda meta, weights: meta.update(channels=[3]),
+        lambda meta, weights: weights.pop('0.prompts'),
+        lambda meta, weights: weights.update(more=torch.ones(10, 2, 3)),
+    ],
+)
+def test_a_file_that_contradicts_its_meta_is_refused(path, change):
+    save_prompts(make_prompts(), path)
+    content = torch.load(path)
+    change(content['meta'], content['state_dict'])
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match='contradict its meta: expected'):
+        read_prompts(path)
