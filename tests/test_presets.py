@@ -6,6 +6,7 @@ from references import freekd_of, official_loss
 from torch import nn
 from torch.testing import assert_close
 
+from mmfreekd.checkpoints.prompts import save_prompts
 from mmfreekd.errors import CheckpointError, UsageError
 from mmfreekd.models import (
     FreeKDLoss,
@@ -13,7 +14,6 @@ from mmfreekd.models import (
     PromptDissimilarityLoss,
 )
 from mmfreekd.presets import PRESETS, preset_with
-from mmfreekd.prompt_files import save_prompts
 
 # what they stand for, in the words of references.py
 LOSSES = dict(

@@ -2,8 +2,8 @@
 
 import pytest
 
-import mmfreekd.stage_1
-from mmfreekd.stage_1 import stage_1_command
+from mmfreekd.checkpoints import stage_1
+from mmfreekd.checkpoints.stage_1 import stage_1_command
 
 NAME = 'prompt_gfl_r101_coco'
 WANTED = f'work_dirs/{NAME}/prompts.pth'
@@ -15,13 +15,13 @@ def installed(request, tmp_path, monkeypatch):
     configs = tmp_path / 'mmfreekd/.mim/configs' / request.param
     configs.mkdir(parents=True)
     (configs / f'{NAME}.py').touch()
-    monkeypatch.setattr(mmfreekd.stage_1, 'CLONE', tmp_path)
-    monkeypatch.setattr(mmfreekd.stage_1, 'PACKAGE', tmp_path / 'mmfreekd')
+    monkeypatch.setattr(stage_1, 'CLONE', tmp_path)
+    monkeypatch.setattr(stage_1, 'PACKAGE', tmp_path / 'mmfreekd')
     return request.param
 
 
 def test_in_a_clone_it_runs_as_it_is_printed(monkeypatch):
-    monkeypatch.chdir(mmfreekd.stage_1.CLONE)
+    monkeypatch.chdir(stage_1.CLONE)
     assert stage_1_command(WANTED) == (
         f'python tools/train.py configs/freekd/prompt/{NAME}.py'
     )

@@ -24,7 +24,7 @@ from publishing.config import student_config
 from publishing.onnx_file import write_onnx
 from publishing.weights import published_meta, read_student
 
-from mmfreekd.checkpoints import load_strictly, save_whole
+from mmfreekd.checkpoints import load_strictly, save_atomically
 from mmfreekd.models.zoo import build_model
 
 
@@ -75,7 +75,7 @@ def publish(args: argparse.Namespace) -> List[Path]:
     try:
         config.write_text(cfg.pretty_text)
         meta = published_meta(meta, args.checkpoint, cfg.pretty_text)
-        save_whole(dict(meta=meta, state_dict=weights), str(checkpoint))
+        save_atomically(dict(meta=meta, state_dict=weights), str(checkpoint))
         with torch.random.fork_rng(devices=[]):
             model = build_model(dict(cfg_path=str(config)), 'student')
         load_strictly(model, str(checkpoint), 'the student')

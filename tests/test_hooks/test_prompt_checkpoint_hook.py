@@ -10,9 +10,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from mmfreekd import __version__
+from mmfreekd.checkpoints.prompts import load_prompts
 from mmfreekd.models import FreeKDLoss, FrequencyPrompt
 from mmfreekd.models.zoo import build_model
-from mmfreekd.prompt_files import load_prompts
 from mmfreekd.registry import HOOKS, MODELS
 
 

@@ -10,6 +10,7 @@ from references import (
 from torch import nn
 from torch.testing import assert_close
 
+from mmfreekd.checkpoints.prompts import save_prompts
 from mmfreekd.errors import UsageError
 from mmfreekd.frequency import (
     frequency_distance,
@@ -22,7 +23,6 @@ from mmfreekd.models import (
     FrequencyPrompt,
     PromptDissimilarityLoss,
 )
-from mmfreekd.prompt_files import save_prompts
 from mmfreekd.registry import MODELS
 
 SIZES = [(12, 19), (6, 10), (3, 5), (2, 3), (1, 1)]

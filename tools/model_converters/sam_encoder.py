@@ -94,13 +94,13 @@ def converted(args: argparse.Namespace) -> dict:
 
 def main() -> None:
     """Convert, and say what was written."""
-    from mmfreekd.checkpoints import save_whole
+    from mmfreekd.checkpoints import save_atomically
 
     args = parse_args()
     target = free_target(args)
     content = converted(args)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save_whole(content, str(target))
+    save_atomically(content, str(target))
     weights = content.get('state_dict', content)
     print(f'{target}: {len(weights)} tensors, the first {next(iter(weights))}')
 

@@ -11,9 +11,9 @@ from mmrazor.models.utils import add_prefix
 from torch import Tensor, nn
 
 from ...checkpoints import leave_out
+from ...checkpoints.stage_1 import stage_1_command
 from ...errors import UsageError
 from ...registry import MODELS
-from ...stage_1 import stage_1_command
 from ..finite import FiniteCheck, distilled
 from ..inheritance import inherit as inherit_weights
 from ..inheritance import start_from
@@ -97,7 +97,6 @@ class FreeKDDistill(SingleTeacherDistill):
                 init_cfg=init_cfg,
             )
         self.finite_check = finite_check
-        self._scaled = False
         self.teacher_ckpt = teacher_ckpt
         self._teacher_has_weights = load_teacher(
             self.teacher, teacher_ckpt, teacher_is_built
@@ -178,9 +177,7 @@ class FreeKDDistill(SingleTeacherDistill):
             dict[str, Tensor]: ``student.*``, the student's own losses if
             they are calculated, and ``distill.*``.
         """
-        # on a GPU, AmpOptimWrapper scales what was computed like this; without
-        # an argument, which torch takes since 2.4, the GPU's is meant
-        self._scaled = batch_inputs.is_cuda and torch.is_autocast_enabled()
+        self.finite_check.begin(self.student, self.distiller)
         if self.distillation_stopped:
             losses = self.student(batch_inputs, data_samples, mode='loss')
             return {**add_prefix(losses, 'student'), **self._idle_loss()}
@@ -208,7 +205,7 @@ class FreeKDDistill(SingleTeacherDistill):
         """
         loss, log_vars = super().parse_losses(losses)
         made_of = distilled(self.distiller)
-        loss = self.finite_check(loss, losses, made_of, self._scaled)
+        loss = self.finite_check(loss, losses, made_of)
         return loss, log_vars
 
     @torch.no_grad()

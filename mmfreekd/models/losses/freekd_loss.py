@@ -6,10 +6,10 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ...checkpoints.prompts import load_prompts
 from ...errors import UsageError
 from ...frequency import frequency_distance, frequency_masks
 from ...presets import preset_with
-from ...prompt_files import load_prompts
 from ...registry import MODELS
 from ..layers import FrequencyPrompt, PositionGate
 from ..pyramid import Feature, channels_per_level, pyramid_levels

@@ -1,23 +1,23 @@
-"""Which command makes the prompts that stage 2 lacks."""
+"""The command of stage 1 that writes a prompt file."""
 
 import os
 from glob import escape
 from pathlib import Path
 from typing import Optional
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 CLONE = PACKAGE.parent
 
 
 def stage_1_command(prompt_ckpt: Optional[str] = None) -> str:
-    """Say what to run for the prompts of a file.
+    """The command that writes a prompt file.
 
-    A run writes into a work_dir of its config's name, so the folder of the
-    prompts names the config.
+    A run writes into a work_dir with the name of its config, so the folder of
+    the file names the config.
 
     Args:
-        prompt_ckpt (str, optional): The ``prompts.pth`` that is wanted.
-            Defaults to None.
+        prompt_ckpt (str, optional): The missing ``prompts.pth``. Defaults to
+            None.
 
     Returns:
         str: The command, with the config if mmfreekd comes with it.
