@@ -120,8 +120,7 @@ def test_an_address_without_a_file_says_what_to_fetch(
     folder = tmp_path / 'cache/hub/checkpoints'
     said = str(error.value)
     assert said.startswith(f'{what}: {url} cannot be downloaded (HTTP Error')
-    assert f'Download {name} by '
-        f'hand and put it into {folder}' in said
+    assert f'Download {name} by hand and put it into {folder}' in said
     assert said.endswith(option)
 
 

@@ -6,7 +6,7 @@ finds a scale.
 """
 
 import logging
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
@@ -47,6 +47,8 @@ class FiniteCheck:
         self._buffers: List[Tensor] = []
         self._saved: List[Tensor] = []
         self._autocast = False
+        # whether the next update may see nan; None: no step was skipped yet
+        self._spoiled: Optional[bool] = None
 
     @torch.no_grad()
     def begin(self, *modules: nn.Module) -> None:
@@ -59,7 +61,8 @@ class FiniteCheck:
         self._autocast = torch.is_autocast_enabled()
         if self.on_nonfinite == 'raise':
             return
-        self._buffers = [b for m in modules for b in m.buffers()]
+        # as .data, for a backward pass may follow that has saved them
+        self._buffers = [b.data for m in modules for b in m.buffers()]
         if [b.shape for b in self._saved] != [b.shape for b in self._buffers]:
             self._saved = [torch.empty_like(b) for b in self._buffers]
         torch._foreach_copy_(self._saved, self._buffers)
@@ -123,19 +126,23 @@ class FiniteCheck:
         """
         if not self._autocast and get_world_size() == 1:
             return loss.new_zeros((), requires_grad=True)
-
-        def remove_gradients(optimizer, args, kwargs) -> None:
-            handle.remove()
-            parameters = [
-                p for group in optimizer.param_groups for p in group['params']
-            ]
-            if not all(
-                p.grad is None or p.grad.isfinite().all() for p in parameters
-            ):
-                optimizer.zero_grad(set_to_none=True)
-
-        handle = register_optimizer_step_pre_hook(remove_gradients)
+        if self._spoiled is None:
+            register_optimizer_step_pre_hook(self._remove_gradients)
+        self._spoiled = True
         return loss * torch.nan
+
+    def _remove_gradients(self, optimizer, args, kwargs) -> None:
+        if not self._spoiled:
+            return
+        self._spoiled = False
+        gradients = [
+            p.grad
+            for group in optimizer.param_groups
+            for p in group['params']
+            if p.grad is not None
+        ]
+        if not all(gradient.isfinite().all() for gradient in gradients):
+            optimizer.zero_grad(set_to_none=True)
 
 
 @torch.no_grad()
