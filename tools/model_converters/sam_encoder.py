@@ -52,14 +52,14 @@ def parse_args(args=None) -> argparse.Namespace:
 
 def read_weights(path: str) -> dict:
     """The tensors of a checkpoint, .safetensors or PyTorch's."""
-    from publishing.weights import read_student
+    from mmfreekd.checkpoints.student import read_student
 
     need_checkpoint(path)
     if path.endswith('.safetensors'):
         from safetensors.torch import load_file
 
         return load_file(path)
-    return read_student(path)[0]
+    return read_student(path, 'the checkpoint')[0]
 
 
 def converted(args: argparse.Namespace) -> dict:
