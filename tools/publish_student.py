@@ -85,8 +85,8 @@ def publish(args: argparse.Namespace) -> List[Path]:
     config.parent.mkdir(parents=True, exist_ok=True)
     try:
         config.write_text(text)
-        name = Path(source).name
-        export_student(source, str(checkpoint), cfg=text, source=name)
+        meta = dict(cfg=text, source=Path(source).name)
+        export_student(source, str(checkpoint), meta)
         with torch.random.fork_rng(devices=[]):
             model = build_model(dict(cfg_path=str(config)), 'student')
         load_strictly(model, str(checkpoint), 'the student')

@@ -1,7 +1,7 @@
 """The student of a distillation as a plain checkpoint of mmdet or mmseg."""
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from torch import Tensor
 
@@ -18,14 +18,16 @@ NOT_STUDENT = ('distiller.', 'teacher.', 'prompts.')
 META = ('dataset_meta', 'CLASSES', 'PALETTE', 'epoch', 'iter')
 
 
-def export_student(source: str, target: str, **meta: Any) -> None:
+def export_student(
+    source: str, target: str, meta: Optional[dict] = None
+) -> None:
     """Write the student of a distillation as a plain checkpoint.
 
     Args:
         source (str): A checkpoint of a distillation, or a plain one.
         target (str): The checkpoint for plain mmdet or mmseg: tensors and
             plain values, readable anywhere.
-        **meta: More entries of its ``meta``.
+        meta (dict, optional): More entries of its ``meta``. Defaults to None.
 
     Raises:
         CheckpointError: If the source holds no student, or one with weights
@@ -46,7 +48,7 @@ def export_student(source: str, target: str, **meta: Any) -> None:
         )
     meta = dict(
         {key: plain(own[key]) for key in META if key in own},
-        **meta,
+        **(meta or {}),
         mmfreekd_version=__version__,
     )
     save_atomically(dict(meta=meta, state_dict=weights), target)
