@@ -8,6 +8,7 @@ from references import freekd_of, masks_of, official_loss, overlap_of
 from torch import nn
 from torch.testing import assert_close
 
+from mmfreekd.checkpoints.prompts import save_prompts
 from mmfreekd.errors import UsageError
 from mmfreekd.frequency import frequency_distance, frequency_masks
 from mmfreekd.models import (
@@ -16,7 +17,7 @@ from mmfreekd.models import (
     PromptDissimilarityLoss,
 )
 from mmfreekd.presets import PRESETS
-from mmfreekd.prompt_files import save_prompts
+from mmfreekd.checkpoints.prompts import save_prompts
 
 BOTH = ('student', 'teacher')
 # what the presets stand for, in the words of references.py

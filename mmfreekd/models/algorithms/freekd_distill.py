@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from ...checkpoints import refuse_foreign
 from ...errors import UsageError
 from ...registry import MODELS
-from ...stage_1 import stage_1_command
 from ..finite import FiniteCheck, distilled
 from ..inheritance import inherit as inherit_weights
 from ..inheritance import start_from
@@ -105,7 +104,6 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         self._register_load_state_dict_pre_hook(without_prefix, True)
         refuse_foreign(self)
         self.finite_check = finite_check
-        self._scaled = False
         self.teacher_ckpt = teacher_ckpt
         self._teacher_has_weights = load_teacher(
             self.teacher, teacher_ckpt, teacher_is_built
@@ -146,9 +144,10 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         for name, loss in self.distiller.distill_losses.items():
             if isinstance(loss, FreeKDLoss) and loss.untuned:
                 raise UsageError(
-                    f'{name} has no frequency prompts. Tune them in stage 1: '
-                    f'{stage_1_command()}, and set prompt_ckpt to that file; '
-                    'or set num_prompts=0 for plain frequency distillation'
+                    f'{name} has no frequency prompts. Tune them in stage 1, '
+                    'tools/train.py CONFIG --stage 1, or set prompt_ckpt to '
+                    'a file of prompts, or num_prompts=0 for plain frequency '
+                    'distillation'
                 )
             if isinstance(loss, FreeKDLoss):
                 self._compare_teachers(name, loss.prompt_meta)
@@ -203,11 +202,9 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
             dict[str, Tensor]: ``student.*``, the student's own losses if
             they are calculated, and ``distill.*``.
         """
-        # on a GPU, AmpOptimWrapper scales what was computed like this; without
-        # an argument, which torch takes since 2.4, the GPU's is meant
-        self._scaled = batch_inputs.is_cuda and torch.is_autocast_enabled()
         if not self._is_checked:
             self.distiller.reattach(self.student)
+        self.finite_check.begin(self.student, self.distiller)
         if self.distillation_stopped:
             losses = self.student(batch_inputs, data_samples, mode='loss')
             return {**add_prefix(losses, 'student'), **self._idle_loss()}
@@ -236,7 +233,7 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         """
         loss, log_vars = super().parse_losses(losses)
         made_of = distilled(self.distiller)
-        loss = self.finite_check(loss, losses, made_of, self._scaled)
+        loss = self.finite_check(loss, losses, made_of)
         return loss, log_vars
 
     @torch.no_grad()
