@@ -196,12 +196,12 @@ def test_stage_1_names_a_feature(det_pair, build_tuning, value):
         step(model, det_pair.batch)
 
 
-def test_stage_1_names_a_band_of_the_masks(det_pair, build_tuning):
+def test_stage_1_names_a_band_of_the_prompts(det_pair, build_tuning):
     model = build_tuning(det_pair)
     model.prompts[2].prompts.data[4, 0, 0] = math.nan
     with pytest.raises(
         FloatingPointError,
-        match='the masks of pyramid level 2, band level2_horizontal',
+        match='the prompts of pyramid level 2, band level2_horizontal',
     ):
         step(model, det_pair.batch)
 

@@ -63,9 +63,9 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         on_nonfinite (str): What to do where a loss is not finite: ``'raise'``
             or ``'skip'`` the step, see :mod:`mmfreekd.models.finite`.
             Defaults to 'raise'.
-        data_preprocessor (dict, optional): That of a student which brings
-            none along; mmengine passes the one at the top of a config.
-            Defaults to None.
+        data_preprocessor (dict, optional): That of a model which brings none
+            along; mmengine passes the one at the top of a config. Defaults to
+            None.
 
     Raises:
         CheckpointError: If the teacher's checkpoint is missing or does not
@@ -94,7 +94,7 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         with torch.random.fork_rng(devices=[]):
             super().__init__(
                 architecture=student,
-                teacher=build_model(teacher, 'teacher'),
+                teacher=build_model(teacher, 'teacher', data_preprocessor),
                 distiller=distiller,
                 calculate_student_loss=calculate_student_loss,
             )

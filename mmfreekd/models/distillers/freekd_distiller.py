@@ -19,6 +19,8 @@ from ..sources import find_source
 from .expansion import expand, one_source
 
 MODULE_RECORDERS = (ModuleOutputsRecorder, ModuleInputsRecorder)
+# of the short form, where there is none
+UNUSED = ('paper', 1.0, None, None)
 CONNECTED = ('connector', 'connector_idx')
 
 
@@ -91,6 +93,12 @@ class FreeKDDistiller(ConfigurableDistiller):
                 given=long_form,
             )
             long_form = {}
+        elif (preset, loss_weight, prompt_ckpt, data_idx) != UNUSED:
+            raise UsageError(
+                'distiller: preset, loss_weight, prompt_ckpt and data_idx '
+                'belong to the short form. Name a layer by source, or give '
+                'them to the FreeKDLoss in distill_losses'
+            )
         super().__init__(**long_form)
 
     def prepare_from_student(self, model: BaseModel) -> None:
