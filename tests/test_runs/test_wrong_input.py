@@ -425,7 +425,7 @@ def checkpoint(folder, **content):
     'make, said',
     [
         (lambda folder: 'nowhere.pth', "there is no 'nowhere.pth'"),
-        (lambda folder: TEACHER, 'holds no message_hub and no optimizer'),
+        (lambda folder: TEACHER, 'has no message_hub and no optimizer'),
         (
             lambda folder: checkpoint(folder, optimizer={}, message_hub={}),
             'keys match FreeKDDistill',
