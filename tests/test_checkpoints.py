@@ -2,7 +2,6 @@ import io
 import math
 import pickle
 
-import numpy as np
 import pytest
 import torch
 from mmengine.runner.checkpoint import load_state_dict
@@ -11,6 +10,7 @@ from torch.testing import assert_close
 
 from mmfreekd import __version__
 from mmfreekd.checkpoints import (
+    MissingCheckpointError,
     export_student,
     leave_out,
     load_strictly,
@@ -122,24 +122,6 @@ def test_no_prompts_names_stage_1():
         load_prompts(make_prompts(), 'no/such.pth')
 
 
-@pytest.mark.parametrize(
-    'content',
-    [
-        dict(state_dict=dict(weight=torch.ones(1)), meta=dict()),
-        dict(state_dict=dict(weight=torch.ones(1))),
-        dict(weight=torch.ones(1)),
-    ],
-)
-def test_another_checkpoint_is_not_taken_for_prompts(path, content):
-    torch.save(content, path)
-    with pytest.raises(
-        CheckpointError,
-        match='holds no frequency prompts; '
-        'expected the prompts.pth that stage 1 writes',
-    ):
-        load_prompts(make_prompts(), path)
-
-
 @pytest.mark.parametrize('prefix', ['', 'module.'])
 @pytest.mark.parametrize('wrapped', [True, False])
 def test_loads_every_weight(path, wrapped, prefix):
@@ -212,7 +194,7 @@ def test_a_file_of_another_kind_is_no_checkpoint(path, content):
 
 def test_a_missing_file_is_named_with_the_working_directory():
     with pytest.raises(
-        CheckpointError,
+        MissingCheckpointError,
         match='teacher_ckpt: there is no file '
         r"'no/such.pth' \(working directory /",
     ):
@@ -244,29 +226,6 @@ def test_a_file_without_weights_is_named(path, content, kind):
     torch.save(content, path)
     with pytest.raises(
         CheckpointError, match=f'file.pth. holds a {kind}, expected a dict'
-    ):
-        read_checkpoint(path, 'teacher_ckpt')
-
-
-@pytest.mark.parametrize(
-    'call',
-    [
-        (print, ('this must not be printed',)),
-        (eval, ('1 + 1',)),
-        (np.fromfile, ('/dev/null',)),
-        (torch.load, ('x.pth',)),
-    ],
-)
-def test_a_file_that_is_not_safe_is_named(path, call):
-
-    class Harm:
-        def __reduce__(self):
-            return call
-
-    torch.save(dict(harm=Harm()), path)
-    with pytest.raises(
-        CheckpointError,
-        match='(?s)teacher_ckpt: .*file.pth.*(print|eval|fromfile|load)',
     ):
         read_checkpoint(path, 'teacher_ckpt')
 

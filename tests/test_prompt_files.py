@@ -11,7 +11,6 @@ from torch.testing import assert_close
 from mmfreekd import __version__
 from mmfreekd.checkpoints.prompts import (
     from_official,
-    prompts_meta,
     read_prompts,
     save_prompts,
 )
@@ -358,23 +357,6 @@ def test_prompts_whose_tuning_failed_are_refused(path, number):
 
 def make_prompts(channels=(3, 5), **layout):
     return torch.nn.ModuleList(FrequencyPrompt(c, **layout) for c in channels)
-
-
-@pytest.mark.parametrize(
-    'layout',
-    [
-        dict(),
-        dict(num_prompts=4, levels=2, band_layout='level', wavelet='db2'),
-    ],
-)
-def test_a_file_says_by_itself_what_its_prompts_are(path, layout):
-    prompts = make_prompts(**layout)
-    save_prompts(prompts, path, dict(source='neck'))
-    meta, tensors = read_prompts(path)
-    assert meta == dict(
-        prompts_meta(prompts), source='neck', mmfreekd_version=__version__
-    )
-    assert_close(tensors, [p.prompts.detach() for p in prompts])
 
 
 def test_an_official_file_says_it_as_well(path):

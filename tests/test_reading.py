@@ -12,7 +12,6 @@ from mmengine.logging import HistoryBuffer
 from torch.testing import assert_close
 
 from mmfreekd.checkpoints import (
-    MissingCheckpointError,
     read_checkpoint,
     read_weights,
 )
@@ -136,8 +135,3 @@ def test_the_versions_of_modules_are_kept(save):
         read = read_weights(save(dict(state_dict=state)), 'load_from')
         assert read.keys() == weights.keys()
         assert read._metadata == weights._metadata
-
-
-def test_a_missing_file_has_an_error_of_its_own():
-    with pytest.raises(MissingCheckpointError, match='there is no file'):
-        read_checkpoint('no/such.pth', 'teacher_ckpt')

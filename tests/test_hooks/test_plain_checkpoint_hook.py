@@ -8,15 +8,6 @@ from mmfreekd.checkpoints.plain import plain
 HOOK = ['mmfreekd.PlainCheckpointHook']
 
 
-@pytest.fixture
-def without_mends():
-    """torch.load as it is without mmfreekd."""
-    allowed = torch.serialization.get_safe_globals()
-    torch.serialization.clear_safe_globals()
-    yield
-    torch.serialization.add_safe_globals(allowed)
-
-
 def histories(runner):
     return {
         name: [part.tolist() for part in buffer.data]
@@ -25,7 +16,7 @@ def histories(runner):
 
 
 @pytest.mark.parametrize('by_epoch', [False, True])
-def test_checkpoints_load_anywhere(tmp_path, train, without_mends, by_epoch):
+def test_checkpoints_load_anywhere(tmp_path, train, by_epoch):
     train(
         tmp_path,
         HOOK,
@@ -40,7 +31,7 @@ def test_checkpoints_load_anywhere(tmp_path, train, without_mends, by_epoch):
         assert {'state_dict', 'meta', 'message_hub'} <= content.keys()
 
 
-def test_stock_checkpoints_do_not(tmp_path, train, without_mends):
+def test_stock_checkpoints_do_not(tmp_path, train):
     train(tmp_path, [])
     with pytest.raises(Exception, match='Weights only load failed'):
         torch.load(tmp_path / 'iter_6.pth', weights_only=True)
