@@ -27,7 +27,7 @@ from mmfreekd.presets import PRESETS
 pytestmark = pytest.mark.usefixtures('fake_cuda')
 DTYPES = torch.float32, torch.float16, torch.bfloat16
 FORMATS = torch.contiguous_format, torch.channels_last
-AUTOCAST = None, torch.float16, torch.bfloat16
+AUTOCAST = None, torch.float16
 
 
 def features(dtype=torch.float32, memory_format=torch.contiguous_format):
@@ -59,7 +59,7 @@ def test_wavelets(wavelet, dtype):
 
 
 @pytest.mark.parametrize('layout', ['subband', 'level'])
-@pytest.mark.parametrize('levels', [1, 3, 4])
+@pytest.mark.parametrize('levels', [3, 4])
 @pytest.mark.parametrize('dtype', DTYPES)
 def test_masks_and_their_overlap(layout, levels, dtype):
     x = features(dtype)[1]
@@ -80,7 +80,7 @@ def test_masks_and_their_overlap(layout, levels, dtype):
 @pytest.mark.parametrize('preset', PRESETS)
 @pytest.mark.parametrize('dtype', DTYPES)
 @pytest.mark.parametrize('memory_format', FORMATS)
-@pytest.mark.parametrize('auto', AUTOCAST[:2])
+@pytest.mark.parametrize('auto', AUTOCAST)
 def test_distance_of_a_preset(preset, dtype, memory_format, auto):
     preset = PRESETS[preset]
     s, t = features(dtype, memory_format)
@@ -103,8 +103,10 @@ def test_distance_of_a_preset(preset, dtype, memory_format, auto):
 
 
 @pytest.mark.parametrize('penalty', ['l1', 'mse', 'log_mse'])
-@pytest.mark.parametrize('layout', ['subband', 'level'])
-@pytest.mark.parametrize('reduction', ['mean', 'sum', 'max'])
+@pytest.mark.parametrize(
+    'layout, reduction',
+    [('subband', 'mean'), ('level', 'sum'), ('subband', 'max')],
+)
 @pytest.mark.parametrize('normalize', [False, True])
 def test_switches_and_masks_as_a_list(penalty, layout, reduction, normalize):
     s, t = features()
@@ -124,7 +126,6 @@ def test_switches_and_masks_as_a_list(penalty, layout, reduction, normalize):
     check_gradient(s, weights)
     for band in distance_per_band(s, t, masks, weights, **choices).values():
         assert band.is_cuda
-    frequency_distance(s, t, masks, weights, levels=3, **choices)
     (gradient,) = torch.autograd.grad(
         frequency_distance(s, t, masks, **choices), s, create_graph=True
     )

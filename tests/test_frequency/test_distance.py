@@ -116,7 +116,7 @@ def choices(number, levels=(1, 2, 3, 4), sizes=SIZES):
 def test_every_choice_equals_a_naive_loop(form):
     cases = choices(150)
     if form == 'triton':  # an interpreter
-        cases = choices(12, [3], SMALL)
+        cases = choices(8, [3], SMALL)
     for case in cases:
         low, high = case.pop('low_high')
         size, num = case.pop('size'), case.pop('num_prompts')
@@ -134,7 +134,7 @@ def test_every_choice_equals_a_naive_loop(form):
 def test_a_preset_equals_a_naive_loop(form, name):
     preset = PRESETS[name]
     switches = {k: v for k, v in preset.distance.items() if k != 'wavelet'}
-    for size in SMALL if form == 'triton' else SIZES[:4]:
+    for size in SMALL[:1] if form == 'triton' else SIZES[:4]:
         s, t, prompts, weights = make(
             size, preset.num_prompts, band_layout=preset.band_layout, c=5
         )
