@@ -12,7 +12,6 @@ from mmfreekd import __version__
 from mmfreekd.checkpoints import (
     MissingCheckpointError,
     export_student,
-    leave_out,
     load_strictly,
     read_checkpoint,
     refuse_foreign,
@@ -117,7 +116,7 @@ def test_no_prompts_names_stage_1():
     with pytest.raises(
         CheckpointError,
         match="no file 'no/such.pth'. Stage 1 "
-        'writes it: python tools/train.py PROMPT_CONFIG',
+        'writes it: tools/train.py CONFIG --stage 1',
     ):
         load_prompts(make_prompts(), 'no/such.pth')
 
@@ -228,46 +227,6 @@ def test_a_file_without_weights_is_named(path, content, kind):
         CheckpointError, match=f'file.pth. holds a {kind}, expected a dict'
     ):
         read_checkpoint(path, 'teacher_ckpt')
-
-
-class Pair(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.student = small_model()
-        self.teacher = small_model()
-        leave_out(self, 'teacher')
-
-
-@pytest.mark.parametrize(
-    'wrap',
-    [nn.Identity, nn.Sequential, lambda m: nn.ModuleDict(dict(teacher=m))],
-)
-def test_a_part_that_is_left_out_is_not_missed(wrap):
-    model = Pair() if wrap is nn.Identity else wrap(Pair())
-    other = Pair() if wrap is nn.Identity else wrap(Pair())
-    weights = model.state_dict()
-    student = [k for k in weights if 'student.' in k]
-    assert len(student) == 7 and student == list(weights)
-    other.load_state_dict(weights, strict=True)
-    assert_close(dict(other.state_dict()), dict(weights))
-
-
-def test_a_part_that_is_not_left_out_is_missed():
-    weights = Pair().state_dict()
-    del weights['student.0.bias']
-    with pytest.raises(RuntimeError, match='Missing key.*"student.0.bias"'):
-        Pair().load_state_dict(weights, strict=True)
-
-
-def test_only_the_named_part_is_left_out():
-    model = Pair()
-    model.teacher_scale = nn.Parameter(torch.ones(1))
-    model.student.teacher = nn.Linear(2, 2)
-    weights = model.state_dict()
-    assert {'teacher_scale', 'student.teacher.bias'} < weights.keys()
-    del weights['student.teacher.bias']
-    with pytest.raises(RuntimeError, match='student.teacher.bias'):
-        model.load_state_dict(weights, strict=True)
 
 
 def test_a_file_is_written_whole_or_not_at_all(path, tmp_path):

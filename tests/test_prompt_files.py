@@ -11,18 +11,13 @@ from torch.testing import assert_close
 from mmfreekd import __version__
 from mmfreekd.checkpoints.prompts import (
     from_official,
+    prompts_meta,
     read_prompts,
     save_prompts,
 )
 from mmfreekd.errors import CheckpointError
 from mmfreekd.models import FreeKDLoss, FrequencyPrompt
 from mmfreekd.presets import PRESETS
-from mmfreekd.checkpoints.prompts import (
-    from_official,
-    prompts_meta,
-    read_prompts,
-    save_prompts,
-)
 
 NUM_PROMPTS = 3
 CHANNELS = 4

@@ -7,7 +7,6 @@ from references import masks_of, overlap_of
 from tiny_models import losses_of, snapshot, train
 from torch.testing import assert_close
 
-from mmfreekd.checkpoints.prompts import save_prompts
 from mmfreekd.errors import CheckpointError, UsageError
 from mmfreekd.frequency import mask_overlap
 from mmfreekd.models.zoo import build_model

@@ -17,7 +17,6 @@ from mmfreekd.models import (
     PromptDissimilarityLoss,
 )
 from mmfreekd.presets import PRESETS
-from mmfreekd.checkpoints.prompts import save_prompts
 
 BOTH = ('student', 'teacher')
 # what the presets stand for, in the words of references.py
