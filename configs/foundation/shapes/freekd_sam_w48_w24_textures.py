@@ -1,5 +1,5 @@
 # the same by FreeKD, preset paper
-_base_ = './mse_sam_w48_sam_w24_textures.py'
+_base_ = './mse_sam_w48_w24_textures.py'
 model = dict(
     distiller=dict(
         distill_losses=dict(
@@ -7,5 +7,5 @@ model = dict(
                 _delete_=True,
                 type='mmfreekd.FreeKDLoss',
                 preset='paper',
-                channels=64,
-                prompt_ckpt='work_dirs/prompt_sam_w48_textures/prompts.pth'))))
+                prompt_ckpt='work_dirs/prompts_sam_w48.pth'))))
+stage_1 = dict(max_iters=100)

@@ -64,8 +64,3 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=20, end=max_iters,
          eta_min=1e-5)
 ]
-custom_hooks = [
-    dict(type='mmfreekd.RandomStateHook'),
-    dict(type='mmfreekd.PlainCheckpointHook'),
-    dict(type='mmfreekd.StudentCheckpointHook')
-]

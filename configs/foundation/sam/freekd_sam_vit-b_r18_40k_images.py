@@ -1,6 +1,6 @@
-# stage 2: the image encoder of SAM ViT-B -> ResNet-18 with a light neck, whose
+# the image encoder of SAM ViT-B -> ResNet-18 with a light neck, whose
 # embedding has the size of the third stage, stride 16
-_base_ = './freekd_embedding_sam_vit-b_sam_vit-t_40k_images.py'
+_base_ = './freekd_sam_vit-b_vit-t_40k_images.py'
 model = dict(
     architecture=dict(
         backbone=dict(
@@ -16,4 +16,7 @@ model = dict(
             type='mmfreekd.EmbeddingNeck',
             in_channels=[128, 256, 512],
             level=1)),
-    distiller=dict(student_recorders=dict(embedding=dict(source='neck'))))
+    distiller=dict(
+        _delete_=True,
+        type='mmfreekd.FreeKDDistiller', student_source='neck',
+        teacher_source='backbone', preset='paper'))
