@@ -1,6 +1,6 @@
 """What a layer puts out, found by one forward pass on a small image."""
 
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseModel
@@ -53,25 +53,46 @@ def probe(*layers: Tuple[BaseModel, str, str]) -> List[Probed]:
     """
     for model, source, who in layers:
         find_source(model, source, who)
+    training = [who == 'student' for *_, who in layers]
     for size in IMAGE_SIZES:
         try:
-            records = [
-                _run(model, source, size, who == 'student')
-                for model, source, who in layers
-            ]
-            break
+            return probe_layers(layers, size, training)
+        except UsageError:
+            raise
         except SIZE_ERRORS as error:
             failed = error
-    else:
-        names = ' and '.join(f'{s!r} of the {who}' for _, s, who in layers)
-        raise UsageError(
-            f'the shapes of {names} could not be found by a forward pass on '
-            f'images of {IMAGE_SIZES} pixels ({type(failed).__name__}: '
-            f'{failed}). Write the recorders, connectors and losses of the '
-            'distiller out, with their channels'
-        ) from failed
+    names = ' and '.join(f'{s!r} of the {who}' for _, s, who in layers)
+    raise UsageError(
+        f'the shapes of {names} could not be found by a forward pass on '
+        f'images of {IMAGE_SIZES} pixels ({type(failed).__name__}: '
+        f'{failed}). Write the recorders, connectors and losses of the '
+        'distiller out, with their channels'
+    ) from failed
+
+
+def probe_layers(
+    layers: Sequence[Tuple[BaseModel, str, str]],
+    size: int,
+    training: Sequence[bool],
+) -> List[Probed]:
+    """The same for images of one size.
+
+    Args:
+        layers (list[tuple]): As :func:`probe` takes them.
+        size (int): Height and width of the image.
+        training (list[bool]): Whether each model runs as in training.
+
+    Returns:
+        list[Probed]: One for each layer.
+
+    Raises:
+        UsageError: If a layer does not run or puts out no feature maps.
+        RuntimeError | ValueError | AssertionError | IndexError: If a model
+            does not take images of this size.
+    """
     return [
-        _probed(record, *layer[1:]) for record, layer in zip(records, layers)
+        _probed(_run(model, source, size, mode), source, who)
+        for (model, source, who), mode in zip(layers, training)
     ]
 
 

@@ -48,7 +48,9 @@ def loss_statistics(
         every += [] if masks is None else [masks]
         if loss.preset.normalize:
             s, t = normalize_channels(s), normalize_channels(t)
-        parts = distance_per_band(s, t, masks, weights[level], loss.preset.distance)
+        parts = distance_per_band(
+            s, t, masks, weights[level], loss.preset.distance
+        )
         for band, part in parts.items():
             statistics[f'pyramid{level}/{band}'] = loss.loss_weight * part
     return {**statistics, **mask_statistics(every)}
