@@ -120,6 +120,8 @@ def _run(model: BaseModel, source: str, size: int, training: bool) -> list:
             model(*_batch(model, size), mode='tensor')
     except SourcesReached:
         pass
+    except UsageError as error:  # an encoder of ours refuses the size
+        raise ValueError(str(error)) from error
     finally:
         handle.remove()
         for module, mode in modes.items():
