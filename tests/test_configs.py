@@ -22,11 +22,17 @@ CONFIGS = Path(__file__).parents[1] / 'configs'
 ALL = sorted(CONFIGS.rglob('*.py'))
 EXPERIMENTS = [p for p in ALL if 'experiments' in p.parts]
 PAIRS = [p for p in ALL if p.parent.parent.name == 'freekd']
+DISTILLATIONS = [
+    p
+    for p in ALL
+    if p.name.startswith(('freekd', 'fkd')) and '_base_' not in p.parts
+    if p not in EXPERIMENTS
+]
 SIZE = 128
 IMAGES = ((SIZE, SIZE), (SIZE, SIZE))
 FEW = 20  # regions of interest, for their heads take longer than the rest
 # a teacher of this size takes long; another layer or recipe is little news
-EXTRA = re.compile("swin-l|freekd-official|freekd_dino")
+EXTRA = re.compile('swin-l|freekd-official|freekd_dino')
 
 # where a pair compares what: layers, channels of each pyramid level, and the
 # teacher's levels if they are not all
@@ -83,7 +89,7 @@ def with_marks(paths):
 def one_per_teacher(paths) -> list:
     """Pairs whose teachers or layers are different ones."""
     chosen = {}
-    for path in paths:
+    for path in sorted(paths, key=lambda p: bool(EXTRA.search(name(p)))):
         cfg = Config.fromfile(path).model
         source = layout(path)[1]
         chosen.setdefault((cfg.teacher_ckpt, source), path)
@@ -110,6 +116,31 @@ def test_a_pair_is_short(path):
 )
 def test_no_config_names_a_hook_of_ours(path):
     assert not re.search(r'mmfreekd\.\w+Hook', path.read_text())
+
+
+@pytest.mark.parametrize('path', DISTILLATIONS, ids=name)
+def test_a_distillation_names_its_preset(path):
+    """And needs no other file: stage 1 follows from it."""
+    cfg = Config.fromfile(path)
+    cfg.work_dir = 'work_dirs/pair'
+    prompts = set_prompt_ckpt(cfg)
+    if prompts is not None:
+        assert 'preset' in prompts.owner
+        assert tuning_config(cfg, prompts).model.preset == prompts.preset
+
+
+def test_the_data_of_a_page_of_the_docs_are_those_of_a_config(tmp_path):
+    page = (CONFIGS.parent / 'docs/own_data.md').read_text()
+    (text,) = re.findall(r'```python\n(.*?)```', page, re.S)
+    (tmp_path / 'my_student.py').write_text(text)
+    cfg = Config.fromfile(tmp_path / 'my_student.py')
+    for loader in ('train', 'val', 'test'):
+        dataset = cfg[f'{loader}_dataloader'].dataset
+        assert dataset.data_root == cfg.data_root
+        assert dataset.ann_file.startswith('annotations/')
+        assert not dataset.data_prefix.img.endswith('2017/')
+        assert len(dataset.metainfo.classes) == cfg.model.bbox_head.num_classes
+    assert cfg.test_evaluator.ann_file == 'data/my_data/annotations/val.json'
 
 
 @pytest.mark.parametrize(

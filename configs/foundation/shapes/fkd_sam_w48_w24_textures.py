@@ -4,5 +4,4 @@ model = dict(
     distiller=dict(
         distill_losses=dict(
             loss_kd=dict(
-                channels=64, num_prompts=0, position_gate=False,
-                prompt_ckpt=None))))
+                num_prompts=0, position_gate=False, prompt_ckpt=None))))

@@ -6,5 +6,6 @@ model = dict(
         distill_losses=dict(
             loss_kd=dict(
                 preset=dict(
-                    name='paper', low_penalty='mse', high_penalty='mse',
-                    position_gate=False, prompt_reduction='max')))))
+                    _delete_=True, name='paper', low_penalty='mse',
+                    high_penalty='mse', position_gate=False,
+                    prompt_reduction='max')))))

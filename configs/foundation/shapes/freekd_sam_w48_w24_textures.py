@@ -7,5 +7,6 @@ model = dict(
                 _delete_=True,
                 type='mmfreekd.FreeKDLoss',
                 preset='paper',
+                channels=64,
                 prompt_ckpt='work_dirs/prompts_sam_w48.pth'))))
 stage_1 = dict(max_iters=100)

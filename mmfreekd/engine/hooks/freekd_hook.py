@@ -6,6 +6,7 @@ from ...registry import HOOKS
 from .frequency_log_hook import FrequencyLogHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .prompt_checkpoint_hook import PromptCheckpointHook
+from .random_state_hook import RandomStateHook
 from .student_checkpoint_hook import StudentCheckpointHook
 
 
@@ -16,7 +17,9 @@ class FreeKDHook(Hook):
     ``tools/train.py`` registers it; a Runner of your own needs
     ``custom_hooks=[dict(type='mmfreekd.FreeKDHook')]``. In stage 1 it adds
     :class:`PromptCheckpointHook`, in stage 2 :class:`StudentCheckpointHook`,
-    in both :class:`FrequencyLogHook`. A model of another kind gets none.
+    in both :class:`FrequencyLogHook`; for any model
+    :class:`PlainCheckpointHook`, and :class:`RandomStateHook` if the config
+    fixes ``randomness.seed``.
     """
 
     priority = 'LOWEST'
@@ -26,13 +29,13 @@ class FreeKDHook(Hook):
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
-        kinds = []
+        kinds = [PlainCheckpointHook]
+        if (runner.cfg.get('randomness') or {}).get('seed') is not None:
+            kinds += [RandomStateHook]
         if isinstance(model, FrequencyPromptTuning):
-            kinds = [PromptCheckpointHook]
+            kinds += [PromptCheckpointHook, FrequencyLogHook]
         elif isinstance(model, FreeKDDistill):
-            kinds = [StudentCheckpointHook]
-        if kinds:
-            kinds += [PlainCheckpointHook, FrequencyLogHook]
+            kinds += [StudentCheckpointHook, FrequencyLogHook]
         for kind in kinds:
             if not any(isinstance(hook, kind) for hook in runner.hooks):
                 runner.register_hook(kind())
