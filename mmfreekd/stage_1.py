@@ -1,44 +1,18 @@
 """Which command makes the prompts that stage 2 lacks."""
 
-import os
-from glob import escape
-from pathlib import Path
 from typing import Optional
-
-PACKAGE = Path(__file__).resolve().parent
-CLONE = PACKAGE.parent
 
 
 def stage_1_command(prompt_ckpt: Optional[str] = None) -> str:
-    """Say what to run for the prompts of a file.
-
-    A run writes into a work_dir of its config's name, so the folder of the
-    prompts names the config.
+    """What to run for the prompts of a file.
 
     Args:
         prompt_ckpt (str, optional): The ``prompts.pth`` that is wanted.
             Defaults to None.
 
     Returns:
-        str: The command, with the config if mmfreekd comes with it.
-
-    Example:
-        >>> path = 'work_dirs/prompt_gfl_r101_coco/prompts.pth'
-        >>> stage_1_command(path).endswith('prompt_gfl_r101_coco.py')
-        True
+        str: The command; ``CONFIG`` is that of the distillation.
     """
-    name = f'{Path(prompt_ckpt or "").parent.name}.py'
-    for path in (CLONE / 'configs').rglob(escape(name)):
-        if path.parent.name != '_template_':
-            tool, config = map(
-                os.path.relpath, (CLONE / 'tools/train.py', path)
-            )
-            return f'python {tool} {config}'
-    inside = (PACKAGE / '.mim' / 'configs').rglob(escape(name))
-    if any(path.parent.name != '_template_' for path in inside):
-        return f'mim train mmfreekd {name}'
-    return (
-        'python tools/train.py PROMPT_CONFIG, with the config of this teacher '
-        'under configs/freekd/prompt, configs/foundation or configs/demo '
-        '(prompts.pth in its work_dir)'
-    )
+    option = 'model.distiller.prompt_ckpt'
+    file = f' --cfg-options {option}={prompt_ckpt}' if prompt_ckpt else ''
+    return f'python tools/train.py CONFIG --stage 1{file}'

@@ -116,7 +116,7 @@ def test_no_prompts_names_stage_1():
     with pytest.raises(
         CheckpointError,
         match="no file 'no/such.pth'. Stage 1 "
-        'writes it: python tools/train.py PROMPT_CONFIG',
+        'writes it: python tools/train.py CONFIG --stage 1',
     ):
         load_prompts(make_prompts(), 'no/such.pth')
 

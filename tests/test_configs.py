@@ -259,7 +259,9 @@ def test_stage_2_trains_student_and_connector(path):
 LOSSES = 'distill_losses'
 
 
-def assert_compares(distiller, s_source, t_source, s_channels, t_channels, idx):
+def assert_compares(
+    distiller, s_source, t_source, s_channels, t_channels, idx
+):
     """The short form stands for what is written out here."""
     mapping = distiller.loss_forward_mappings['loss_freekd']
     assert mapping['s_feature'] == dict(

@@ -93,7 +93,7 @@ def test_mim_run_finds_the_other_tools(workspace):
 # what is to be trained, then paths and sizes
 ZOO = dict(
     coco=(
-        'freekd-paper_neck_retinanet_r101_retinanet_r50_2x_coco',
+        'freekd_retinanet_r101_r50_2x_coco',
         'model.architecture.backbone.init_cfg.checkpoint=backbone.pth',
         'train_cfg.max_epochs=1',
         'train_dataloader.dataset.pipeline.2.scale="(96,96)"',
@@ -103,7 +103,7 @@ ZOO = dict(
         UNSURE[1],
     ),
     cityscapes=(
-        'freekd_backbone_pspnet_r101_pspnet_r18_40k_cityscapes-512x512',
+        'freekd_pspnet_r101_r18_40k_cityscapes-512x512',
         'model.architecture.pretrained=backbone.pth',
         'model.architecture.data_preprocessor.size="(96,96)"',
         'train_cfg.max_iters=2',
