@@ -126,7 +126,17 @@ def test_a_distillation_names_its_preset(path):
     prompts = set_prompt_ckpt(cfg)
     if prompts is not None:
         assert 'preset' in prompts.owner
-        assert tuning_config(cfg, prompts).model.preset == prompts.preset
+        tuning = tuning_config(cfg, prompts)
+        assert tuning.model.preset == prompts.preset
+        # nothing of the student's schedule is left
+        assert {*tuning.train_cfg} == {'type', 'max_iters', 'val_interval'}
+        assert {*tuning.optim_wrapper} == {'type', 'optimizer'}
+        assert {*tuning.optim_wrapper.optimizer} == {
+            *('type', 'lr', 'weight_decay')
+        }
+        assert tuning.default_hooks.checkpoint.keys() == {
+            *('type', 'by_epoch', 'interval', 'max_keep_ckpts')
+        }
 
 
 def test_the_data_of_a_page_of_the_docs_are_those_of_a_config(tmp_path):
