@@ -115,7 +115,9 @@ def test_a_pair_is_short(path):
     'path', [p for p in ALL if p not in EXPERIMENTS], ids=name
 )
 def test_no_config_names_a_hook_of_ours(path):
-    assert not re.search(r'mmfreekd\.\w+Hook', path.read_text())
+    """But for one that has to know when to stop."""
+    named = re.findall(r'mmfreekd\.(\w+Hook)', path.read_text())
+    assert named in ([], ['StopDistillHook'])
 
 
 @pytest.mark.parametrize('path', DISTILLATIONS, ids=name)

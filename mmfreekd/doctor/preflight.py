@@ -10,14 +10,14 @@ from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope, init_default_scope
 from torch import Tensor, nn
 
-from ..checkpoints import check_sums, read_checkpoint
+from ..checkpoints import read_checkpoint
+from ..checkpoints.stage_1 import stage_1_command
 from ..errors import UsageError
 from ..models.algorithms import FreeKDDistill, FrequencyPromptTuning
 from ..models.inheritance import start_from
 from ..models.sources import find_source
 from ..models.zoo import build_model, load_teacher, refuse_random_teacher
 from ..registry import MODELS
-from ..stage_1 import stage_1_command
 from .batches import random_batch
 from .configs import missing_data
 from .report import Report, Row
@@ -45,7 +45,6 @@ def examine_config(cfg: Config) -> Report:
             import_module(f'{scope}.models')
         if cfg.get('load_from'):
             with report.attempt('load_from'):
-                check_sums(cfg.load_from)
                 read_checkpoint(cfg.load_from, 'load_from')
         data = cfg.get('data_preprocessor')
         if data is not None:

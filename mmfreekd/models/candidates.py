@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from mmengine.model import BaseModel
 
 from ..errors import UsageError
-from .probe import IMAGE_SIZES, SIZE_ERRORS, Probed, probe_layers
+from .probe import SIZE_ERRORS, Probed, image_sizes, probe_layers
 
 BACKBONE = 'backbone'
 NECK = 'neck'
@@ -87,7 +87,7 @@ def _first_steady(
             continue
         found = []
         for training in (True, False):
-            for size in IMAGE_SIZES:
+            for size in image_sizes(model):
                 try:
                     layer = (model, source, 'model')
                     found += probe_layers([layer], size, [training])

@@ -13,7 +13,7 @@ from .tokens import fold_tokens, token_shapes
 # The first is not a multiple of any stride, so that models that round sizes
 # differently are told apart; some models take only multiples, or only images
 # of one size.
-IMAGE_SIZES = (250, 256, 512, 1024, 128, 64)
+IMAGE_SIZES = (251, 256, 512, 1024, 128, 64)
 
 # what models raise for an image of a size that they do not take
 SIZE_ERRORS = (RuntimeError, ValueError, AssertionError, IndexError)
@@ -54,7 +54,8 @@ def probe(*layers: Tuple[BaseModel, str, str]) -> List[Probed]:
     for model, source, who in layers:
         find_source(model, source, who)
     training = [who == 'student' for *_, who in layers]
-    for size in IMAGE_SIZES:
+    sizes = image_sizes(*(model for model, *_ in layers))
+    for size in sizes:
         try:
             return probe_layers(layers, size, training)
         except UsageError:
@@ -64,7 +65,7 @@ def probe(*layers: Tuple[BaseModel, str, str]) -> List[Probed]:
     names = ' and '.join(f'{s!r} of the {who}' for _, s, who in layers)
     raise UsageError(
         f'the shapes of {names} could not be found by a forward pass on '
-        f'images of {IMAGE_SIZES} pixels ({type(failed).__name__}: '
+        f'images of {sizes} pixels ({type(failed).__name__}: '
         f'{failed}). Write the recorders, connectors and losses of the '
         'distiller out, with their channels'
     ) from failed
@@ -117,7 +118,7 @@ def _run(model: BaseModel, source: str, size: int, training: bool) -> list:
     composite_mode(model, training)
     try:
         with torch.random.fork_rng(devices=[]):
-            model(*_batch(model, size), mode='tensor')
+            model(*example_batch(model, size), mode='tensor')
     except SourcesReached:
         pass
     except UsageError as error:  # an encoder of ours refuses the size
@@ -129,7 +130,7 @@ def _run(model: BaseModel, source: str, size: int, training: bool) -> list:
     return record
 
 
-def _batch(model: BaseModel, size: int) -> tuple:
+def example_batch(model: BaseModel, size: int) -> tuple:
     """An image ``(1, C, size, size)`` and what a data sample says of it."""
     from mmdet.structures import DetDataSample
 
@@ -146,6 +147,17 @@ def _batch(model: BaseModel, size: int) -> tuple:
     )
     images = weight.new_zeros(1, image_channels(model), *shape)
     return images, [sample]
+
+
+def image_sizes(*models: BaseModel) -> List[int]:
+    """Sizes to try: those that models insist on, then small ones."""
+    own = {
+        module.image_size
+        for model in models
+        for module in model.modules()
+        if isinstance(getattr(module, 'image_size', None), int)
+    }
+    return [*sorted(own), *IMAGE_SIZES]
 
 
 def image_channels(model: BaseModel) -> int:

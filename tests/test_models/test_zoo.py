@@ -101,7 +101,7 @@ def test_the_callers_config_is_left_alone(config_file):
         (dict(cfg_path='mmdet::no/such.py'), "no config 'mmdet::no/such.py'"),
         (
             dict(cfg_path='no_package::such.py'),
-            "no config 'no_package::such.py'",
+            "the package 'no_package', which is not installed",
         ),
     ],
 )

@@ -31,7 +31,7 @@ CONFIGS = dict(
     teacher_of_another_architecture=(
         DET,
         [f'model.teacher_ckpt={TEACHER}'],
-        ['missing in the file', 'left over in the file', 'decode_head.'],
+        ['missing in the file', 'unexpected in the file', 'decode_head.'],
     ),
     no_teacher_checkpoint=(
         DET,
@@ -41,12 +41,12 @@ CONFIGS = dict(
     student_checkpoint_of_another_model=(
         DET,
         [f'model.student_ckpt={TEACHER}'],
-        ['student_ckpt', 'holds nothing of this student (RepPointsDetector)'],
+        ['student_ckpt', 'keys match the student (RepPointsDetector)'],
     ),
     load_from_another_model=(
         STUDENTS['reppoints'],
         [f'load_from={TEACHER}'],
-        ['holds nothing of this RepPointsDetector', 'belong together'],
+        ['keys match RepPointsDetector', 'belong together'],
     ),
     no_such_teacher_config=(
         DET,
@@ -302,7 +302,7 @@ DAMAGES = dict(
     no_weights=(lambda path: torch.save([1], path), 'holds a list'),
     integers=(changed(lambda w: w.long()), 'torch.int64, expected'),
     nan=(changed(lambda w: w * float('nan')), 'is not finite'),
-    of_another_width=(changed(lambda w: w[:1]), 'of another shape'),
+    of_another_width=(changed(lambda w: w[:1]), 'with another shape'),
 )
 
 
@@ -425,10 +425,10 @@ def checkpoint(folder, **content):
     'make, said',
     [
         (lambda folder: 'nowhere.pth', "there is no 'nowhere.pth'"),
-        (lambda folder: TEACHER, 'holds no message_hub and no optimizer'),
+        (lambda folder: TEACHER, 'has no message_hub and no optimizer'),
         (
             lambda folder: checkpoint(folder, optimizer={}, message_hub={}),
-            'holds nothing of this FreeKDDistill',
+            'keys match FreeKDDistill',
         ),
     ],
 )

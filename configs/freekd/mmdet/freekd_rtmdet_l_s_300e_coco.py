@@ -10,7 +10,8 @@ model = dict(
     distiller=dict(
         type='mmfreekd.FreeKDDistiller', source='neck', preset='paper'))
 custom_hooks = [
-    *_base_.custom_hooks, dict(type='mmrazor.StopDistillHook', stop_epoch=280)
+    *_base_.custom_hooks,
+    dict(type='mmfreekd.StopDistillHook', stop_epoch=280)
 ]
 # the prompts see images without mosaic and mixup
 stage_1 = dict(

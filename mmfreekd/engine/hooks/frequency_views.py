@@ -115,14 +115,9 @@ def _views_of_distillation(
     for name, loss in distiller.distill_losses.items():
         if not isinstance(loss, FreeKDLoss):
             continue
+        features = distiller.loss_inputs(name)
         student, teacher = (
-            pyramid_levels(
-                distiller.get_record(
-                    **distiller.loss_forward_mappings[name][side]
-                ),
-                len(loss.channels),
-                name,
-            )
+            pyramid_levels(features[side], len(loss.channels), name)
             for side in ('s_feature', 't_feature')
         )
         for i, (s, t) in enumerate(zip(student, teacher)):

@@ -110,7 +110,12 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
         refuse_foreign(self)
         if channels is None:
             channels, data_idx = self._find_channels(data_idx)
-        self.data_idx = [data_idx] if isinstance(data_idx, int) else data_idx
+        elif data_idx is not None and min(_indices(data_idx)) < 0:
+            raise UsageError(
+                f'data_idx={data_idx} counts from the end, which needs the '
+                'number of levels: leave channels out, and it is found'
+            )
+        self.data_idx = None if data_idx is None else _indices(data_idx)
         self.prompts = nn.ModuleList(
             FrequencyPrompt(c, choices.num_prompts, **choices.layout)
             for c in channels_per_level(channels, num_levels)
@@ -122,7 +127,6 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
             )
         )
         self.finite_check = finite_check
-        self._scaled = False
         # of an iteration, the chosen levels only
         self._features: List[Tensor] = []
         self._prompted: List[Tensor] = []
@@ -141,7 +145,7 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
         ((shapes, _),) = probe((self.teacher, self.source, 'teacher'))
         if data_idx is None:
             return [shape[0] for shape in shapes], None
-        chosen = [data_idx] if isinstance(data_idx, int) else data_idx
+        chosen = _indices(data_idx)
         if not all(-len(shapes) <= i < len(shapes) for i in chosen):
             raise UsageError(
                 f'data_idx={data_idx} chooses pyramid levels that '
@@ -193,8 +197,7 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
             ``mask_overlap``.
         """
         self._forget()
-        # see FreeKDDistill.loss
-        self._scaled = inputs.is_cuda and torch.is_autocast_enabled()
+        self.finite_check.begin(self)
         losses = self._teacher_losses(inputs, data_samples)
         if not self._masks:
             raise UsageError(
@@ -217,7 +220,7 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
                 .FiniteCheck`.
         """
         loss, log_vars = super().parse_losses(losses)
-        loss = self.finite_check(loss, losses, self._made_of(), self._scaled)
+        loss = self.finite_check(loss, losses, self._made_of())
         self._forget()
         return loss, log_vars
 
@@ -226,16 +229,16 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
         self._features, self._prompted, self._masks = [], [], []
 
     def _made_of(self) -> Iterator[Tuple[str, Tensor]]:
-        """The teacher's feature and the masks, each with where it is."""
+        """The teacher's feature and the prompts, each with where it is."""
         for i, x in enumerate(self._features):
             yield (
                 f"the teacher's feature {self.source!r}, pyramid level {i}",
                 x,
             )
-        for i, (prompt, masks) in enumerate(zip(self.prompts, self._masks)):
+        for i, prompt in enumerate(self.prompts):
             names = band_names(prompt.levels, prompt.band_layout)
-            for name, mask in zip(names, masks):
-                yield f'the masks of pyramid level {i}, band {name}', mask
+            for name, own in zip(names, prompt.prompts):
+                yield f'the prompts of pyramid level {i}, band {name}', own
 
     def _teacher_losses(
         self, inputs: Tensor, data_samples: Optional[List[BaseDataElement]]
@@ -301,3 +304,7 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
             prompted[i] = prompt(maps[i], masks)
         self._prompted = [prompted[i] for i in chosen]
         return tuple(prompted)
+
+
+def _indices(data_idx: Union[int, Sequence[int]]) -> List[int]:
+    return [data_idx] if isinstance(data_idx, int) else list(data_idx)

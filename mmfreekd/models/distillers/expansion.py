@@ -10,6 +10,7 @@ from ..probe import Probed
 RECORDER = 'feature'
 CONNECTOR = 'align'
 LOSS = 'loss_freekd'
+ALIGN = 'mmfreekd.FeatureAlignConnector'
 
 
 def expand(
@@ -51,14 +52,16 @@ def expand(
     connectors = dict(given.pop('connectors', None) or {})
     if s_shapes != t_shapes or CONNECTOR in connectors:
         s_feature['connector'] = CONNECTOR
-        connectors[CONNECTOR] = dict(
-            dict(
-                type='mmfreekd.FeatureAlignConnector',
-                in_channels=[shape[0] for shape in s_shapes],
-                out_channels=[shape[0] for shape in t_shapes],
-            ),
-            **connectors.get(CONNECTOR, {}),
-        )
+        own = connectors.get(CONNECTOR) or dict(type=ALIGN)
+        if own['type'] == ALIGN:
+            own = dict(
+                dict(
+                    in_channels=[shape[0] for shape in s_shapes],
+                    out_channels=[shape[0] for shape in t_shapes],
+                ),
+                **own,
+            )
+        connectors[CONNECTOR] = own
     made = dict(
         student_recorders={RECORDER: _recorder(sources[0], student)},
         teacher_recorders={RECORDER: _recorder(sources[1], teacher)},
