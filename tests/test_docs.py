@@ -18,7 +18,7 @@ FILES = sorted(
     if '.mim' not in path.parts
 )
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef
-ARGUMENT = re.compile(r'^    (\*{0,2}\w+) \((.*?)\): ', re.M | re.S)
+ARGUMENT = re.compile(r'^    (\*{0,2}\w+)(?: \((.*?)\))?: ', re.M | re.S)
 
 
 def documented(tree: ast.AST) -> Iterator[Tuple[str, str, ast.arguments]]:

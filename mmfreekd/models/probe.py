@@ -11,8 +11,9 @@ from .sources import SourcesReached, composite_mode, find_source
 from .tokens import fold_tokens, token_shapes
 
 # The first is not a multiple of any stride, so that models that round sizes
-# differently are told apart; some models take only multiples, or large images.
-IMAGE_SIZES = (251, 256, 512, 1024)
+# differently are told apart; some models take only multiples, or only images
+# of one size.
+IMAGE_SIZES = (251, 256, 512, 1024, 128, 64)
 
 # what models raise for an image of a size that they do not take
 SIZE_ERRORS = (RuntimeError, ValueError, AssertionError, IndexError)
@@ -122,6 +123,8 @@ def _run(
             model(*example_batch(model, image), mode='tensor')
     except SourcesReached:
         pass
+    except UsageError as error:  # an encoder of ours refuses the size
+        raise ValueError(str(error)) from error
     finally:
         handle.remove()
         for module, mode in modes.items():

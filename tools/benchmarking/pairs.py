@@ -49,7 +49,7 @@ class Pair(NamedTuple):
 
 PAIRS = {
     'RetinaNet R101 -> R50': Pair(
-        'mmdet/freekd-paper_neck_retinanet_r101_retinanet_r50_2x_coco.py',
+        'mmdet/freekd_retinanet_r101_r50_2x_coco.py',
         {
             'PKD': 'mmdet/pkd/pkd_fpn_retina_x101_retina_r50_2x_coco.py',
             'CWD': 'mmdet/cwd/cwd_fpn_retina_r101_retina_r50_1x_coco.py',
@@ -57,8 +57,7 @@ PAIRS = {
         80,
     ),
     'PSPNet R101 -> R18': Pair(
-        'mmseg/freekd_backbone_pspnet_r101_pspnet_r18_'
-        '40k_cityscapes-512x512.py',
+        'mmseg/freekd_pspnet_r101_r18_40k_cityscapes-512x512.py',
         {
             'CWD': 'mmseg/cwd/cwd_logits_pspnet_r101-d8_pspnet_r18-d8_'
             '4xb2-80k_cityscapes-512x1024.py',
@@ -152,7 +151,7 @@ def _steps_of(pair: Pair) -> Dict[str, Callable[[], None]]:
 
 
 def small_config(pair: Pair, preset: str = 'paper') -> Config:
-    """FreeKD's model of a pair, with random weights and no other loss.
+    """FreeKD's model of a pair, with random weights.
 
     Args:
         pair (Pair): The pair.
@@ -162,14 +161,7 @@ def small_config(pair: Pair, preset: str = 'paper') -> Config:
         Config: The model.
     """
     model = Config.fromfile(CONFIGS / pair.freekd).model
-    losses = model.distiller.distill_losses
-    for name in [*losses]:
-        if name != 'loss_freekd':
-            losses.pop(name)
-            model.distiller.loss_forward_mappings.pop(name)
-    losses.loss_freekd.update(
-        preset=preset, prompt_ckpt=None, position_gate='preset'
-    )
+    model.distiller.preset = preset
     return _small(model, pair.size)
 
 
