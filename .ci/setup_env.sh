@@ -33,7 +33,8 @@ step() {
     kill $ticker
 }
 
-pip() { "$py" -m pip install -c "$work/constraints.txt" "$@"; }
+# modules are compiled when they are first imported, which is faster
+pip() { "$py" -m pip install --no-compile -c "$work/constraints.txt" "$@"; }
 
 # what the installed package is made of, as a tar file of fixed dates
 sources() {
@@ -105,10 +106,13 @@ if [[ -e .venv && $(cat .venv/stack 2> /dev/null) != "$stack" ]]; then
     rm -rf .venv
 fi
 mkdir -p .venv && echo "$stack" > .venv/stack
-torch=${TORCH:-$(sed -n 's/^torch==//p' requirements/constraints.txt)}
-grep -vE "^torch==${TORCH:+|^sympy==}" requirements/constraints.txt \
-    > "$work/constraints.txt"
-echo "torch==$torch" >> "$work/constraints.txt"
+pins=requirements/constraints.txt
+[[ -z ${TORCH:-} ]] || echo "$TORCH" > .venv/torch
+torch=$(cat .venv/torch 2> /dev/null || sed -n 's/^torch==//p' $pins)
+{ # another torch wants another sympy
+    grep -vE "^torch==$([[ -e .venv/torch ]] && echo '|^sympy==')" $pins
+    echo "torch==$torch"
+} > "$work/constraints.txt"
 wanted=$(cat "$work/constraints.txt" requirements/*.txt | sha256sum)
 if [[ $(cat .venv/requirements 2> /dev/null) != "$wanted" ]]; then
     step "[1/5] .venv, for the stack $stack" "$python" -m venv .venv

@@ -4,7 +4,6 @@ from types import ModuleType
 
 import torch
 
-from ...compat.versions import MENDS
 from ...errors import UsageError
 
 
@@ -29,9 +28,9 @@ def import_transformers(who: str) -> ModuleType:
         )
     if not transformers.is_torch_available():
         raise UsageError(
-            f'{who} needs a newer torch than {torch.__version__}, for '
-            f'transformers {transformers.__version__} takes 2.6 at least: '
-            f'{MENDS["torch"]}'
+            f'{who} needs torch 2.6 or newer, which transformers '
+            f'{transformers.__version__} requires, got {torch.__version__}: '
+            'install another torch, then MMCV again'
         )
     return transformers
 
