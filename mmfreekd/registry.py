@@ -7,6 +7,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
 from .compat.versions import refuse_known_bad
@@ -37,5 +38,11 @@ TASK_UTILS = Registry(
     scope='mmfreekd',
     locations=['mmfreekd.models'],
 )
+TRANSFORMS = Registry(
+    'transform',
+    parent=MMENGINE_TRANSFORMS,
+    scope='mmfreekd',
+    locations=['mmfreekd.datasets'],
+)
 
-__all__ = ['HOOKS', 'METRICS', 'MODELS', 'TASK_UTILS']
+__all__ = ['HOOKS', 'METRICS', 'MODELS', 'TASK_UTILS', 'TRANSFORMS']

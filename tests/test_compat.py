@@ -111,13 +111,13 @@ def imported(source):
                     yield node.module, alias.name
 
 
-def test_mmrazors_limit_on_mmcv_is_lifted_for_onedl_alone(monkeypatch):
+@pytest.mark.parametrize('found, shown', [('2.3.6', '2.1.0'), (None, '2.3.6')])
+def test_mmrazors_limit_is_lifted_for_onedl_alone(monkeypatch, found, shown):
     monkeypatch.setattr(mmcv, '__version__', '2.3.6')
-    for found, shown in (('2.3.6', '2.1.0'), (None, '2.3.6')):
-        monkeypatch.setattr(versions, 'installed', lambda name: found)
-        with compat.tested_mmcv():
-            assert mmcv.__version__ == shown
-        assert mmcv.__version__ == '2.3.6'
+    monkeypatch.setattr(versions, 'installed', lambda name: found)
+    with compat.tested_mmcv():
+        assert mmcv.__version__ == shown
+    assert mmcv.__version__ == '2.3.6'
 
 
 @pytest.mark.parametrize('scope', ['mmdet', 'mmseg'])

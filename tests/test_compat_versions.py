@@ -8,8 +8,8 @@ import pytest
 import torch
 from packaging.requirements import Requirement
 
-from mmfreekd.compat.mmcv_wheels import WHEELS, mmcv_command, wheel_command
 from mmfreekd.compat import versions as compat
+from mmfreekd.compat.mmcv_wheels import WHEELS, mmcv_command, wheel_command
 from mmfreekd.compat.versions import STACKS, WORKING, known_bad, numbers
 
 ROOT = Path(__file__).parents[1]

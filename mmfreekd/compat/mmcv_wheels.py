@@ -1,6 +1,5 @@
 """The command that installs an MMCV with operators for the PyTorch here."""
 
-
 # (torch, CUDA): the onedl-mmcv to take, from the list in OneDL's docs
 WHEELS = {
     ('2.8', 'cpu'): '2.3.6',
