@@ -119,7 +119,7 @@ if [[ $(cat .venv/requirements 2> /dev/null) != "$wanted" ]]; then
     step '[2/5] PyTorch: a large download' pip torch -r requirements/build.txt
     cache=${XDG_CACHE_HOME:-$HOME/.cache}/mmfreekd/$stack-$("$py" -c 'if 1:
         import sys, torch
-        print(f"torch{torch.__version__}-cp{sys.version_info[1]}")')
+        print(f"torch{torch.__version__}-cp3{sys.version_info[1]}")')
     step '[3/5] MMCV: minutes, if it has to be compiled' install_mmcv
     step '[4/5] MMDetection, MMSegmentation, MMRazor, tools' \
         pip $(printf ' -r requirements/%s.txt' runtime "$stack" tests wavelets \
