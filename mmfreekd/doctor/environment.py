@@ -20,12 +20,12 @@ class Finding(NamedTuple):
     Attributes:
         name (str): What was examined.
         found (str): What was found.
-        mend (str): The command or sentence that fixes it; '' if it is fine.
+        advice (str): The command or sentence that fixes it; '' if it is fine.
     """
 
     name: str
     found: str
-    mend: str = ''
+    advice: str = ''
 
 
 def examine_environment() -> List[Finding]:

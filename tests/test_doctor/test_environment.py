@@ -27,7 +27,7 @@ def versions(monkeypatch):
 
 def advice(check):
     findings = getattr(environment, check)()
-    return '\n'.join(finding.mend for finding in findings if finding.mend)
+    return '\n'.join(finding.advice for finding in findings if finding.advice)
 
 
 def test_this_environment_is_fine(capsys):
@@ -75,7 +75,7 @@ def test_a_cuda_torch_needs_cuda_operators(monkeypatch):
     monkeypatch.setattr(mmcv.ops, compiled_for, lambda: 'not available')
     (finding,) = environment.operators()
     assert 'MMCV has no CUDA ops' in finding.found
-    assert 'MMCV' in finding.mend or 'mmcv' in finding.mend
+    assert 'MMCV' in finding.advice or 'mmcv' in finding.advice
     monkeypatch.setattr(mmcv.ops, compiled_for, lambda: '12.8')
     assert not advice('operators')
 
