@@ -45,8 +45,8 @@ sources() {
 }
 
 install_project() {
-    sources | tar -x -C "$work"
-    pip --no-deps --no-build-isolation --force-reinstall "$work"
+    sources | tar -x -C "$work" && pip --no-deps --no-build-isolation \
+        --force-reinstall "$work"
 }
 
 # MMCV loads, with CUDA operators if torch is a CUDA build
@@ -73,18 +73,20 @@ that need no compiler"; return 1; }
         ln -s "$PWD/.ci/cxx_pch" "$work/c++"
         export PCH_CXX=$compiler PCH_DIR=$work CXX=$work/c++
     fi
+    rm -rf "$cache/part"
     "$py" -m pip wheel -v --no-cache-dir --no-deps --no-build-isolation \
-        --no-binary "$mmcv" -w "$work/wheel" \
-        "$(grep "^$mmcv==" "$work/constraints.txt")"
-    mv "$work"/wheel/*.whl "$cache/" # the cache may be on another disk
+        --no-binary "$mmcv" -w "$cache/part" \
+        "$(grep "^$mmcv==" "$work/constraints.txt")" &&
+        mv "$cache"/part/*.whl "$cache/"
 }
 
 install_mmcv() {
     mkdir -p "$cache"
     exec 9< "$cache"
     flock 9 # another clone may be compiling the same
-    compgen -G "$cache/*.whl" || compile_mmcv
-    pip --force-reinstall --no-deps "$cache"/*.whl && pip "$cache"/*.whl
+    compgen -G "$cache/*.whl" || compile_mmcv || return
+    pip --force-reinstall --no-deps "$cache"/*.whl || return
+    pip "$cache"/*.whl || return # its dependencies
     mmcv_works || { rm "$cache"/*.whl; return 1; }
 }
 
@@ -114,7 +116,8 @@ torch=$(cat .venv/torch 2> /dev/null || sed -n 's/^torch==//p' $pins)
     echo "torch==$torch"
 } > "$work/constraints.txt"
 wanted=$(cat "$work/constraints.txt" requirements/*.txt | sha256sum)
-if [[ $(cat .venv/requirements 2> /dev/null) != "$wanted" ]]; then
+if [[ $(cat .venv/requirements 2> /dev/null) != "$wanted" ]] ||
+    ! "$py" -c 'import pip' 2> /dev/null; then
     step "[1/5] .venv, for the stack $stack" "$python" -m venv .venv
     step '[2/5] PyTorch: a large download' pip torch -r requirements/build.txt
     cache=${XDG_CACHE_HOME:-$HOME/.cache}/mmfreekd/$stack-$("$py" -c 'if 1:
