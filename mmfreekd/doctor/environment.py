@@ -9,6 +9,7 @@ from ..compat.versions import (
     fix_mmcv,
     installed,
     known_bad,
+    numbers,
     stacks,
     tested,
 )
@@ -51,7 +52,8 @@ def packages() -> List[Finding]:
         if found is None:
             findings.append(Finding(name, 'not installed', fix(name, stack)))
         else:
-            note = '' if found == version else f' (tested: {version})'
+            same = numbers(found) == numbers(version)
+            note = '' if same else f' (tested: {version})'
             findings.append(Finding(name, found + note))
     return findings
 
