@@ -4,6 +4,7 @@ from types import ModuleType
 
 import torch
 
+from ...compat.versions import fix
 from ...errors import UsageError
 
 
@@ -28,9 +29,9 @@ def import_transformers(who: str) -> ModuleType:
         )
     if not transformers.is_torch_available():
         raise UsageError(
-            f'{who} needs torch 2.6 or newer, which transformers '
-            f'{transformers.__version__} requires, got {torch.__version__}: '
-            'install another torch, then MMCV again'
+            f'{who} needs a newer torch than {torch.__version__}, for '
+            f'transformers {transformers.__version__} takes 2.6 at least: '
+            f'{fix("torch", "onedl")}'
         )
     return transformers
 
