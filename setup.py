@@ -10,8 +10,11 @@ from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 MIM_CONTENTS = ('tools', 'configs', 'model-index.yml')
-# these set up a clone and have no business in an installed package
-CLONE_ONLY = ('setup_env.py', '_env', 'demo*.py')
+CLONE_ONLY = ('demo*.py',)  # of no use in an installed package
+EXTRAS = (
+    *('onedl', 'openmmlab'),  # one of these, see docs/installation.md
+    *('mim', 'robustness', 'sam', 'tests', 'wavelets'),
+)
 
 
 def copy_mim_contents(package: Path) -> None:
@@ -110,10 +113,7 @@ if __name__ == '__main__':
         python_requires='>=3.10,<3.13',
         packages=find_packages(include=['mmfreekd', 'mmfreekd.*']),
         install_requires=requirements('runtime'),
-        extras_require={
-            name: requirements(name)
-            for name in ('tests', 'mim', 'wavelets', 'sam')
-        },
+        extras_require={name: requirements(name) for name in EXTRAS},
         cmdclass={
             'build_py': BuildPyWithMim,
             'develop': DevelopWithMim,

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from typing import Callable, Iterable, List, Optional, Tuple
 from urllib.error import URLError
 
-from .compat.versions import BUILD_MMCV
+from .compat.versions import fix_mmcv
 from .errors import UsageError
 
 DISK = {
@@ -162,8 +162,8 @@ def _import(error: ImportError) -> Optional[str]:
     if error.name == 'mmcv._ext':
         return (
             f'the operators of MMCV do not load ({error}): they are missing, '
-            'or were compiled for another torch. Compile them anew: '
-            f'{BUILD_MMCV}'
+            'or were compiled for another torch. Install them again: '
+            f'{fix_mmcv()}'
         )
     return None
 

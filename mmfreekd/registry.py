@@ -8,6 +8,7 @@ from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
 from .compat.versions import refuse_known_bad
@@ -44,5 +45,11 @@ TASK_UTILS = Registry(
     scope='mmfreekd',
     locations=['mmfreekd.models'],
 )
+TRANSFORMS = Registry(
+    'transform',
+    parent=MMENGINE_TRANSFORMS,
+    scope='mmfreekd',
+    locations=['mmfreekd.datasets'],
+)
 
-__all__ = ['HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'TASK_UTILS']
+__all__ = ['HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'TASK_UTILS', 'TRANSFORMS']

@@ -40,14 +40,14 @@ def main(args=None) -> int:
 
 
 def report_environment() -> int:
-    """Print what the environment is like; 1 if something is to be mended."""
+    """Print the state of the environment; return 1 if there is a problem."""
     findings = examine_environment()
     width = max(len(finding.name) for finding in findings)
-    for name, found, mend in findings:
-        print(f'{"MEND" if mend else "ok  "}  {name:{width}}  {found}')
-        if mend:
-            print(f'      {"":{width}}  -> {mend}')
-    return int(any(finding.mend for finding in findings))
+    for name, found, advice in findings:
+        print(f'{"FIX " if advice else "ok  "}  {name:{width}}  {found}')
+        if advice:
+            print(f'      {"":{width}}  -> {advice}')
+    return int(any(finding.advice for finding in findings))
 
 
 def dry_run(cfg) -> int:

@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import shutil
+import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Sequence
@@ -218,6 +219,7 @@ def parse_args(argv: Sequence[str] = None) -> argparse.Namespace:
 def main(argv: Sequence[str] = None) -> None:
     """Run the command line."""
     args = parse_args(argv)
+    sys.path.append(str(Path(__file__).parents[2]))  # --corrupt, in a clone
     make = dict(coco=make_coco, cityscapes=make_cityscapes)[args.format]
     try:
         make(args.out, args.recipe, args.force)

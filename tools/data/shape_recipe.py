@@ -43,7 +43,7 @@ SCENES = dict(
         noise=12,
     ),
     textured=Scene(
-        version=3,
+        version=4,
         coco=dict(
             stripes=1,
             checker=3,

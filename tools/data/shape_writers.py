@@ -6,7 +6,6 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 import cv2
 import numpy as np
-from corruptions import choose_corruption, corrupt
 from shape_outlines import Instance, clip_outline
 from shape_recipe import SCENES, Recipe
 
@@ -16,7 +15,14 @@ CITIES = dict(
     test=('berlin', 'bielefeld', 'bonn'),
 )
 SPLIT_IDS = dict(train=1, val=2, test=3)
-CORRUPTION_ID = 4  # random stream beside those of the splits
+# of the common corruptions, those that leave the shapes where they are, at
+# severities that leave most of them visible
+CORRUPTIONS = (
+    *('gaussian_noise', 'shot_noise', 'impulse_noise', 'defocus_blur'),
+    *('motion_blur', 'brightness', 'contrast', 'fog', 'pixelate'),
+    'jpeg_compression',
+)
+SEVERITIES = (1, 2, 3)
 CORRUPTED = '_corrupted'  # ends the name of a corrupted split
 MIN_VISIBLE = 0.2  # share of the whole shape, for an annotation
 MIN_AREA = 16  # visible pixels, for an annotation
@@ -69,6 +75,19 @@ def _draw_split(
             print(f'{split}: {index + 1}/{total} images', flush=True)
 
 
+def choose_corruption(index: int) -> Tuple[str, int]:
+    """All kinds at severity 1, then at 2, at 3 and again.
+
+    Args:
+        index (int): Number of the image in its split, from 0.
+
+    Returns:
+        tuple[str, int]: Entries of ``CORRUPTIONS`` and ``SEVERITIES``.
+    """
+    level, kind = divmod(index, len(CORRUPTIONS))
+    return CORRUPTIONS[kind], SEVERITIES[level % len(SEVERITIES)]
+
+
 def _copies(
     recipe: Recipe, split: str, index: int, image: np.ndarray
 ) -> Iterator[Tuple[str, np.ndarray]]:
@@ -78,8 +97,11 @@ def _copies(
     """
     yield '', image
     if recipe.corrupt and split == 'test':
-        rng = np.random.default_rng((recipe.seed, CORRUPTION_ID, index))
-        yield CORRUPTED, corrupt(rng, image, *choose_corruption(index))
+        from mmfreekd.datasets.corruptions import corrupt
+
+        kind, severity = choose_corruption(index)
+        copy = corrupt(image, kind, severity, str(index), recipe.seed)
+        yield CORRUPTED, copy
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:
