@@ -147,5 +147,5 @@ class EfficientNetLite(BaseModule):
         for index, block in enumerate(self._blocks):
             x = block(x)
             if index in self.outputs:
-                outputs.append(x)
+                outputs.append(x.contiguous())
         return tuple(outputs)

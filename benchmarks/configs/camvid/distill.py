@@ -25,7 +25,7 @@ model = dict(
             loss_kd=dict(
                 type='mmfreekd.FreeKDLoss',
                 channels=[112],
-                prompt_ckpt='work_dirs/real/seg-camvid/prompt_paper/prompts.pth',
+                prompt_ckpt='work_dirs/real/seg-camvid/prompt/prompts.pth',
             )
         ),
         loss_forward_mappings=dict(

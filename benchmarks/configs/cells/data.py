@@ -2,6 +2,7 @@
 # python -m benchmarks.data.blood_cells ORIGINALS data/blood_cells
 default_scope = 'mmdet'
 metric = 'coco/bbox_mAP'
+more_metrics = dict(AP50='coco/bbox_mAP_50')
 data_root = 'data/blood_cells/'
 metainfo = dict(classes=('WBC', 'RBC', 'Platelets'))
 train_dataloader = dict(

@@ -26,7 +26,7 @@ model = dict(
             loss_kd=dict(
                 type='mmfreekd.FreeKDLoss',
                 channels=[64, 64, 64],
-                prompt_ckpt='work_dirs/real/det-cells/prompt_paper/prompts.pth',
+                prompt_ckpt='work_dirs/real/det-cells/prompt/prompts.pth',
             )
         ),
         loss_forward_mappings=dict(
