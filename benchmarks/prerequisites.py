@@ -4,13 +4,11 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Sequence, Tuple
 
-from experiment_runs import run_config
-from mmengine.config import Config
-from pool import Job, run_jobs
+from .pool import Job, run_jobs
+from .runs import ROOT, load, run_config
 
-TOOLS = Path(__file__).resolve().parents[1]
 FILES = ('teacher_ckpt', 'prompt_ckpt')
 
 
@@ -25,14 +23,14 @@ def needed_files(cfg: dict) -> List[str]:
     return files
 
 
-def makers(configs: List[str]) -> Dict[str, str]:
+def makers(runs: Sequence[Tuple[str, dict]]) -> Dict[str, str]:
     """The configs that make what others need, by the files they make.
 
-    A file ``work_dirs/NAME/...`` is made by ``NAME.py`` in the folder of the
+    A file ``.../NAME/FILE`` is made by ``NAME.py`` in the folder of the
     config that needs it, or in the folder above.
 
     Args:
-        configs (list[str]): Config files.
+        runs (list[tuple[str, dict]]): Config files and their options.
 
     Returns:
         dict[str, str]: From each file to its config, in the order in which
@@ -42,8 +40,9 @@ def makers(configs: List[str]) -> Dict[str, str]:
         FileNotFoundError: If there is no such config.
     """
     made: Dict[str, str] = {}
-    for config in configs:
-        for file in needed_files(Config.fromfile(config).model.to_dict()):
+    for config, options in runs:
+        cfg = load(config, options, 0)
+        for file in needed_files(cfg.model.to_dict()):
             if file in made or '://' in file:
                 continue
             name = f'{Path(file).parent.name}.py'
@@ -57,26 +56,26 @@ def makers(configs: List[str]) -> Dict[str, str]:
                     f'{config} needs {file}, but there is neither that file '
                     f'nor a config {name} beside it that would make it'
                 )
-            made.update(makers(found[:1]))
+            made.update(makers([(found[0], {})]))
             made[file] = found[0]
     return made
 
 
-def make_prerequisites(configs: List[str], workers: int) -> None:
-    """Make the data, teachers and prompts that configs need.
+def make_prerequisites(runs: Sequence[Tuple[str, dict]], workers: int) -> None:
+    """Make the drawn data, teachers and prompts that configs need.
 
     What is there stays as it is.
 
     Args:
-        configs (list[str]): Config files.
+        runs (list[tuple[str, dict]]): Config files and their options.
         workers (int): How many to train at a time.
     """
-    needed = makers(configs)
-    for command in sorted(
-        {Config.fromfile(c).make_data for c in [*configs, *needed.values()]}
-    ):
+    needed = makers(runs)
+    configs = {config for config, _ in runs} | {*needed.values()}
+    commands = {load(config, {}, 0).get('make_data') for config in configs}
+    for command in sorted(commands - {None}):
         subprocess.run(
-            [sys.executable, f'{TOOLS}/data/make_shapes.py']
+            [sys.executable, f'{ROOT}/tools/data/make_shapes.py']
             + shlex.split(command),
             check=True,
         )
@@ -85,7 +84,7 @@ def make_prerequisites(configs: List[str], workers: int) -> None:
         ready = [
             file
             for file in missing
-            if not set(makers([needed[file]])) & set(missing)
+            if not set(makers([(needed[file], {})])) & set(missing)
         ]
         run_jobs([_job(file, needed[file]) for file in ready], workers)
         missing = [file for file in missing if file not in ready]

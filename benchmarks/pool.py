@@ -14,15 +14,14 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Callable, Dict, Sequence
 
-import experiment_runs
+from .runs import PRELOAD, ROOT
 
 
 @dataclass
 class Job:
-    """A function of :mod:`experiment_runs`, and what its result is for.
+    """A function of :mod:`benchmarks.runs`, and what its result is for.
 
     Attributes:
         title (str): What it is, for the progress.
@@ -65,17 +64,16 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> None:
         return
     if sys.version_info < (3, 11):
         raise RuntimeError('the experiments need Python 3.11 or later')
-    here = Path(__file__).resolve()
     os.environ.update(
         OMP_NUM_THREADS='1',
         MKL_NUM_THREADS='1',
         CUDA_VISIBLE_DEVICES='',
         # this clone's package, also where another one is installed
-        PYTHONPATH=os.pathsep.join([str(here.parents[2]), str(here.parent)]),
+        PYTHONPATH=str(ROOT),
         PYTHONWARNINGS='ignore',
     )
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(experiment_runs.PRELOAD)
+    context.set_forkserver_preload(PRELOAD)
     # by default SIGTERM ends this process, and its workers run on unheard
     default = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -1,4 +1,4 @@
-"""Train a list of configs over seeds; a table, and curves of one seed.
+"""Train a list of configs over seeds, and print a table.
 
 What they need (data, teacher, prompts) is made first. Safe to interrupt:
 finished runs are kept in the file of the results.
@@ -6,18 +6,24 @@ finished runs are kept in the file of the results.
 
 import argparse
 from pathlib import Path
-from typing import Dict, List
+from typing import List
 
-from experiment_runs import STUDENT, fingerprint, load, run_config
 from mmengine.config import DictAction
-from pool import Job, add_workers, run_jobs
-from prerequisites import make_prerequisites
-from reporting.figures import draw_curves
-from rows import Results, made_by
-from tables import by_seed, markdown, mean_and_error, number, paired_difference
+
+from .pool import Job, add_workers, run_jobs
+from .prerequisites import make_prerequisites
+from .rows import Results, made_by
+from .runs import fingerprint, load, run_config
+from .tables import (
+    by_seed,
+    markdown,
+    mean_and_error,
+    number,
+    paired_difference,
+)
 
 FOLDER = Path('work_dirs/compare')  # of the runs
-NEEDED = {'make_data', 'metric', 'splits'}
+NEEDED = {'metric', 'splits'}
 
 
 def parse_args(args=None) -> argparse.Namespace:
@@ -50,7 +56,7 @@ def parse_args(args=None) -> argparse.Namespace:
     parser.add_argument(
         '--results',
         default='work_dirs/compare.json',
-        help='file of the rows; the folder of the report lies beside it',
+        help='file of the rows',
     )
     add_workers(parser)
     return parser.parse_args(args)
@@ -90,9 +96,6 @@ def _job(
     results: Results,
     origin: dict,
 ) -> Job:
-    # the report draws the logs of one seed, which are kept with the student
-    drawn = key['seed'] == min(args.seeds)
-
     def done(metrics: dict) -> None:
         results.put(key, value=metrics[key['split']], **origin)
 
@@ -105,7 +108,7 @@ def _job(
             seed=key['seed'],
             splits=[key['split']],
             work_dir=str(folder_of(key)),
-            keep='student' if drawn else 'nothing',
+            keep='student',
         ),
         done,
     )
@@ -131,41 +134,6 @@ def table(args: argparse.Namespace, results: Results) -> str:
     return markdown(head, rows)
 
 
-def write_report(args: argparse.Namespace, text: str) -> Path:
-    """Write the table, and the curves of the lowest seed that are there.
-
-    Args:
-        args (argparse.Namespace): The command line.
-        text (str): The table.
-
-    Returns:
-        Path: ``report.md``, beside its picture, in a folder beside the
-        results and of the same name.
-    """
-    seed = min(args.seeds)
-    keys = {Path(c).stem: key_of(args, c, seed) for c in args.configs}
-    there: Dict[str, Path] = {
-        name: folder_of(key)
-        for name, key in keys.items()
-        if (folder_of(key) / STUDENT).is_file()
-    }
-    folder = Path(args.results).with_suffix('')
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = ['# Comparison', text]
-    if there:
-        draw_curves(there, folder / 'curves.png')
-        parts += [f'Trainings of seed {seed}.', '![Curves](curves.png)']
-    if len(there) < len(keys):
-        away = ', '.join(name for name in keys if name not in there)
-        parts.append(
-            f'No curves of {away}: trained elsewhere, or not with seed {seed} '
-            'as the lowest. With another file of --results it is trained here.'
-        )
-    report = folder / 'report.md'
-    report.write_text('\n\n'.join(parts) + '\n')
-    return report
-
-
 def check_configs(args: argparse.Namespace) -> None:
     """Raise ``SystemExit`` if a config is not made for comparisons."""
     for config in args.configs:
@@ -182,12 +150,13 @@ def main() -> None:
     args = parse_args()
     check_configs(args)
     results = Results(args.results)
-    make_prerequisites(args.configs, args.workers)
+    runs = [(config, args.cfg_options) for config in args.configs]
+    make_prerequisites(runs, args.workers)
     run_jobs(jobs_of(args, results), args.workers)
     seeds = ' '.join(map(str, args.seeds))
     text = f'Mean ± standard error over seeds {seeds}:\n\n'
     text += table(args, results)
-    print(f'\n{text}\n\nWith curves: {write_report(args, text)}')
+    print(f'\n{text}')
 
 
 if __name__ == '__main__':

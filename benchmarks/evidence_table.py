@@ -3,7 +3,13 @@
 import math
 from typing import Dict, List
 
-from tables import by_seed, markdown, mean_and_error, number, paired_difference
+from .tables import (
+    by_seed,
+    markdown,
+    mean_and_error,
+    number,
+    paired_difference,
+)
 
 NAMES = dict(
     teacher='teacher',
@@ -19,6 +25,9 @@ NAMES = dict(
     freekd_paper='FreeKD, preset paper',
     freekd_plus='FreeKD, preset plus',
     freekd='FreeKD, recommended',
+    freekd_shuffled='recommended, with the masks of another image',
+    freekd_flat='recommended, with the mean of each mask',
+    freekd_unmasked='recommended, without masks',
 )
 HEAD = [
     'method',

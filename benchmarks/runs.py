@@ -8,19 +8,17 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, Sequence
 
 from mmengine.config import Config
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools'))
-import _cli  # noqa: E402, F401  this clone's package, not an installed one
+import mmfreekd.registry  # noqa: F401  first: it lets MMRazor import
+from mmfreekd.presets import PRESETS, Preset
 
-from mmfreekd.presets import PRESETS, Preset  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[1]
 # what a forked process need not import again
 PRELOAD = [
-    'mmfreekd.registry',  # first: it lets MMRazor import
+    'mmfreekd.registry',
     'mmdet.datasets',
     'mmdet.engine',
     'mmdet.evaluation',
@@ -29,14 +27,9 @@ PRELOAD = [
     'mmseg.datasets',
     'mmseg.evaluation',
     'mmseg.models',
-    'experiment_runs',
+    'benchmarks.runs',
 ]
-VALIDATION = ('val_cfg', 'val_dataloader', 'val_evaluator')
-TEST = ('test_cfg', 'test_dataloader', 'test_evaluator')
-RANDOM_STATE = 'mmfreekd.RandomStateHook'
-WRITERS = ('mmfreekd.PlainCheckpointHook', 'mmfreekd.StudentCheckpointHook')
 STUDENT = 'student.pth'  # in the folder of a run whose student is kept
-POINTS = 5  # of the curve of the metric
 
 
 def load(config: str, options: dict, seed: int) -> Config:
@@ -51,7 +44,7 @@ def load(config: str, options: dict, seed: int) -> Config:
         Config: The config.
     """
     cfg = Config.fromfile(config)
-    cfg.merge_from_dict(options)
+    cfg.merge_from_dict(copy.deepcopy(options))
     cfg.randomness = dict(seed=seed)
     return cfg
 
@@ -96,26 +89,27 @@ def run_config(
         splits (list[str]): Names in the config's ``splits``, each with the
             changes that make ``val_dataloader`` and ``val_evaluator`` those
             of the split.
-        work_dir (str): Folder of the run; what an earlier one left there is
-            removed.
+        work_dir (str): Folder of the run. A training of the same config that
+            was stopped there goes on from its last checkpoint; what another
+            config left there is removed.
         keep (str): What is left of the folder. ``'nothing'``; ``'student'``:
-            the logs, with the metric on the validation split at intervals,
-            and the plain student, ``student.pth``; ``'checkpoints'``: the
-            logs and what the config's hooks write. Defaults to
-            ``'nothing'``.
+            the logs and the plain student, ``student.pth``;
+            ``'checkpoints'``: the logs and what the config's hooks write.
+            Defaults to ``'nothing'``.
 
     Returns:
-        dict[str, float]: For each split the metric that the config's
-        ``metric`` names, in percent.
+        dict[str, float]: As of :func:`measure`.
     """
     cfg = load(config, options, seed)
-    runner = build_runner(cfg, Path(work_dir), keep)
+    runner = build_runner(cfg, Path(work_dir), resume=True)
     runner.train()
     metrics = measure(runner.model, cfg, splits, work_dir)
-    if keep == 'student':
-        save_student(runner, f'{work_dir}/{STUDENT}')
-    elif keep == 'nothing':
+    if keep == 'nothing':
         shutil.rmtree(work_dir)
+    elif keep == 'student':
+        save_student(runner, f'{work_dir}/{STUDENT}')
+        for checkpoint in Path(work_dir).glob('iter_*.pth'):
+            checkpoint.unlink()
     return metrics
 
 
@@ -132,7 +126,12 @@ def save_student(runner, path: str) -> None:
 def measure(
     model, cfg: Config, splits: Sequence[str], work_dir: str
 ) -> Dict[str, float]:
-    """Evaluate a model on splits, see :func:`run_config`."""
+    """Evaluate a model on splits, see :func:`run_config`.
+
+    Returns:
+        dict[str, float]: For each split what the config's ``metric`` names,
+        in percent, and as ``SPLIT_NAME`` what its ``more_metrics`` do.
+    """
     from mmengine.runner import Runner
 
     metrics = {}
@@ -148,50 +147,47 @@ def measure(
             default_scope=cfg.default_scope,
             experiment_name=f'{Path(work_dir).name}_{split}',
         )
-        value = runner.test()[cfg.metric]
-        share = 'coco/' in cfg.metric  # the others are in percent
-        metrics[split] = float(100 * value if share else value)
+        found = runner.test()
+        names = {split: cfg.metric}
+        for name, metric in cfg.get('more_metrics', {}).items():
+            names[f'{split}_{name}'] = metric
+        for name, metric in names.items():
+            share = 'coco/' in metric  # the others are in percent
+            metrics[name] = float(found[metric] * (100 if share else 1))
     return metrics
 
 
-def build_runner(cfg: Config, folder: Path, keep: str = 'nothing'):
+def build_runner(cfg: Config, folder: Path, resume: bool = False):
     """Build a runner that prints into its folder, see :func:`run_config`.
-
-    It trains only; where the student is kept, it also validates.
 
     Raises:
         FileExistsError: If the folder holds what this has not written.
     """
     from mmengine.runner import Runner
 
-    log = folder / 'console.log'
+    from mmfreekd.resume import latest_checkpoint
+
+    log, mark = folder / 'console.log', folder / 'fingerprint'
     if folder.exists() and any(folder.iterdir()):
         if not log.is_file():
             raise FileExistsError(
                 f'{folder} holds another run: move it away, or rename the '
                 'config'
             )
-        shutil.rmtree(folder)
+        if not (mark.is_file() and mark.read_text() == fingerprint(cfg)):
+            shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    console = open(log, 'w')
+    mark.write_text(fingerprint(cfg))
+    console = open(log, 'a')
     for stream in (sys.stdout, sys.stderr):
         os.dup2(console.fileno(), stream.fileno())
-    unused = TEST if keep == 'student' else VALIDATION + TEST
-    cfg = Config(dict(cfg.to_dict(), **dict.fromkeys(unused)))
-    cfg.work_dir = str(folder)
-    if keep != 'checkpoints':
-        cfg.default_hooks.checkpoint = None
-        cfg.custom_hooks = without_writers(cfg.get('custom_hooks') or [])
-    if keep == 'student':
-        cfg.train_cfg.val_interval = -(-cfg.train_cfg.max_iters // POINTS)
+    if resume:
+        cfg.load_from = latest_checkpoint(str(folder))
+        cfg.resume = cfg.load_from is not None
+    cfg = Config(dict(cfg.to_dict(), work_dir=str(folder)))
+    for unused in ('test_cfg', 'test_dataloader', 'test_evaluator'):
+        cfg[unused] = None
     return Runner.from_cfg(cfg)
-
-
-def without_writers(hooks: Sequence[dict]) -> List[dict]:
-    """A config's hooks but those that write checkpoints."""
-    others = [h for h in hooks if h['type'] not in (RANDOM_STATE, *WRITERS)]
-    # with it, the training does not notice the validation
-    return [dict(type=RANDOM_STATE), *others]
 
 
 def test_checkpoint(
@@ -206,7 +202,7 @@ def test_checkpoint(
         work_dir (str): A folder for the log, removed at the end.
 
     Returns:
-        dict[str, float]: As of :func:`run_config`.
+        dict[str, float]: As of :func:`measure`.
     """
     from mmengine.runner import load_checkpoint
 

@@ -57,7 +57,10 @@ def made_by() -> Dict[str, str]:
     packages = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmsegmentation')
     return dict(
         commit=commit.stdout.strip() or 'unknown',
-        command=' '.join(['python', *sys.argv]),
+        command=' '.join(
+            ['python', '-m', f'benchmarks.{Path(sys.argv[0]).stem}']
+            + sys.argv[1:]
+        ),
         date=date.today().isoformat(),
         versions=' '.join(
             f'{name} {Version(version(name)).base_version}'

@@ -4,12 +4,14 @@ import shutil
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from evidence_tasks import FOLDER, config_of, fingerprint_of
-from experiment_runs import build_runner, load, run_config
-from pool import Job, run_jobs
-from rows import Results
+from .methods import SHARE_OF
+from .pool import Job, run_jobs
+from .rows import Results
+from .runs import build_runner, load, run_config
+from .tasks import FOLDER, REAL, config_of, fingerprint_of, options_of
 
 SHARES = (2.0, 6.0, 18.0, 54.0)  # distillation / task loss at the start
+REAL_SHARES = (1.0, 6.0, 36.0)
 SEED = 100
 LENGTH = 0.3  # of a training
 BATCHES = 5  # over which losses are averaged
@@ -38,7 +40,8 @@ class LossWeights:
             workers (int): How many runs at a time.
         """
         run_jobs(self.balance_jobs(pairs), workers)
-        run_jobs(self.tuning_jobs(pairs), workers)
+        own = [pair for pair in pairs if pair[1] not in SHARE_OF]
+        run_jobs(self.tuning_jobs(own), workers)
 
     def balance_jobs(self, pairs: Sequence[Tuple[str, str]]) -> List[Job]:
         """Find the balances that are not known."""
@@ -50,7 +53,7 @@ class LossWeights:
                     key, value=1 / ratio, **self.origin
                 ),
                 config=config_of(task, method),
-                options={},
+                options=options_of(task, method),
             )
             for task, method in pairs
             for key in [self._key(task, method, weight=None)]
@@ -68,6 +71,7 @@ class LossWeights:
                 ),
                 config=config_of(task, method),
                 options={
+                    **options_of(task, method),
                     **weight_options(task, method, weight),
                     **length_options(task, LENGTH),
                 },
@@ -83,15 +87,17 @@ class LossWeights:
         """The weights to try."""
         key = self._key(task, method, weight=None)
         balance = self.trials.find(**key)['value']
-        return [float(f'{balance * share:.3g}') for share in SHARES]
+        shares = REAL_SHARES if task in REAL else SHARES
+        return [float(f'{balance * share:.3g}') for share in shares]
 
     def best(self, task: str, method: str) -> float:
         """The weight with the best metric, of those that have been tried."""
-        values = {
-            weight: self.trials.find(**self._key(task, method, weight))
-            for weight in self.candidates(task, method)
-        }
-        return max(values, key=lambda weight: values[weight]['value'])
+        tried = SHARE_OF.get(method, method)
+        values = [
+            self.trials.find(**self._key(task, tried, weight))['value']
+            for weight in self.candidates(task, tried)
+        ]
+        return self.candidates(task, method)[values.index(max(values))]
 
     def _key(self, task: str, method: str, weight) -> dict:
         return dict(
@@ -121,7 +127,8 @@ def length_options(task: str, share: float) -> dict:
 
 def weight_options(task: str, method: str, weight: float) -> dict:
     """The options that give the losses of a method's features a weight."""
-    losses = load(config_of(task, method), {}, 0).model.distiller
+    options = options_of(task, method)
+    losses = load(config_of(task, method), options, 0).model.distiller
     return {
         f'model.distiller.distill_losses.{name}.loss_weight': weight
         for name in losses.distill_losses
