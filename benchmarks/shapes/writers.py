@@ -6,9 +6,11 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 import cv2
 import numpy as np
-from corruptions import choose_corruption, corrupt
-from shape_outlines import Instance, clip_outline
-from shape_recipe import SCENES, Recipe
+
+from .corruptions import choose_corruption, corrupt
+from .outlines import Instance, clip_outline
+from .recipe import Recipe
+from .scenes import SCENES
 
 CITIES = dict(
     train=('aachen', 'bochum', 'bremen'),
@@ -181,3 +183,6 @@ def write_cityscapes_split(out: Path, recipe: Recipe, split: str) -> None:
             _write_image(
                 out / f'gtFine/{path}_gtFine_labelTrainIds.png', labels
             )
+
+
+WRITERS = dict(coco=write_coco_split, cityscapes=write_cityscapes_split)

@@ -1,8 +1,6 @@
-"""Fine two-valued patterns that tell the textured classes apart.
+"""Fine two-valued patterns, each of random angle, phase and period.
 
-A pattern's angle, phase and period are random, and so is nothing of its
-kind. Lengths are in pixels of the image: the periods stay a little above the
-two pixels below which sampling destroys them.
+Periods in pixels stay a little above the two pixels of the sampling limit.
 """
 
 from typing import Callable, Dict, Sequence
@@ -74,16 +72,13 @@ def draw_texture(
     Args:
         rng (np.random.Generator): Source of every choice.
         kind (str): Key of ``TEXTURES``.
-        outline (np.ndarray): ``(P, 2)`` polygon of the shape that will wear
-            it, in pixels: the pattern is centred on it, and small shapes get
-            short periods.
-        size (Sequence[int]): Width and height of the image.
+        outline (np.ndarray): ``(P, 2)`` polygon of the shape that wears it,
+            in pixels: it is centred there, and small shapes get short
+            periods.
+        size (tuple[int, int]): Width and height of the image.
 
     Returns:
         np.ndarray: ``(H, W)`` float values in [-1, 1].
-
-    Raises:
-        KeyError: If ``kind`` is not in ``TEXTURES``.
     """
     width, height = (side * SUPERSAMPLE for side in size)
     centre, angle = outline.mean(0), rng.uniform(0, 2 * np.pi)

@@ -1,8 +1,7 @@
-"""Disturb images as the usual robustness benchmarks do, but more gently.
+"""Corruptions of small images, of the kinds of ImageNet-C but gentler.
 
-The strengths suit images of about 64 to 128 pixels whose textures have
-periods of four pixels: the lowest is just visible, at the highest a person
-still finds most objects. None moves anything, so labels stay valid.
+They suit images of 64 to 128 pixels whose textures have periods of four
+pixels. None moves anything, so labels stay valid.
 """
 
 from typing import Callable, Dict, Tuple
@@ -99,14 +98,7 @@ SEVERITIES = (1, 2, 3)
 
 
 def choose_corruption(index: int) -> Tuple[str, int]:
-    """Go through all kinds at severity 1, then at 2, at 3 and again.
-
-    Args:
-        index (int): Number of the image in its split, from 0.
-
-    Returns:
-        tuple[str, int]: Key of ``CORRUPTIONS`` and entry of ``SEVERITIES``.
-    """
+    """Kind and severity of an image: all kinds at 1, then at 2, at 3."""
     level, kind = divmod(index, len(CORRUPTIONS))
     return list(CORRUPTIONS)[kind], SEVERITIES[level % len(SEVERITIES)]
 
@@ -114,25 +106,17 @@ def choose_corruption(index: int) -> Tuple[str, int]:
 def corrupt(
     rng: np.random.Generator, image: np.ndarray, kind: str, severity: int
 ) -> np.ndarray:
-    """Disturb one image.
+    """Corrupt one ``(H, W, 3)`` uint8 image.
 
     Args:
         rng (np.random.Generator): Source of every choice.
-        image (np.ndarray): ``(H, W, 3)`` uint8 image.
+        image (np.ndarray): The image.
         kind (str): Key of ``CORRUPTIONS``.
         severity (int): Entry of ``SEVERITIES``, larger is worse.
 
     Returns:
-        np.ndarray: ``(H, W, 3)`` uint8 new image.
-
-    Raises:
-        ValueError: If ``kind`` or ``severity`` is none of those.
+        np.ndarray: The new image.
     """
-    if kind not in CORRUPTIONS or severity not in SEVERITIES:
-        raise ValueError(
-            f'kind must be one of {", ".join(CORRUPTIONS)} and severity one '
-            f'of {SEVERITIES}, got {kind!r} and {severity!r}'
-        )
     function, strengths = CORRUPTIONS[kind]
     result = function(rng, image.astype(float), strengths[severity - 1])
     return np.rint(result).clip(0, 255).astype(np.uint8)
