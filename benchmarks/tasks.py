@@ -2,12 +2,12 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import List, Sequence
+from typing import List, Sequence, Tuple
 
 from mmengine.config import Config
 
-from .methods import FREEKD, PLAIN, method_options
-from .runs import ROOT, fingerprint, load
+from .configs import ROOT, fingerprint, load
+from .methods import ABLATIONS, FREEKD, PLAIN, method_options
 
 REAL = {'seg-camvid': 'camvid', 'det-cells': 'cells'}
 DRAWN = {
@@ -17,34 +17,41 @@ DRAWN = {
 }
 TASKS = (*REAL, *DRAWN)
 UNTUNED = ('student', 'inherit')  # alone, or inheriting at most
-DISTILLED = (
-    *PLAIN,
-    'pkd_aided',
-    'mgd',
-    'freekd_plus',
-    *[method for method in FREEKD if method != 'inherit'],
-)
+DISTILLED = (*PLAIN, 'mgd', *[m for m in FREEKD if m != 'inherit'])
+CONTROLS = ('freekd_shuffled', 'freekd_flat', 'freekd_unmasked')
 FOLDER = Path('work_dirs/evidence')  # of what the experiment leaves
 
 
 def config_of(task: str, method: str) -> str:
     """The config of a method, or of the ``'student'`` or ``'teacher'``."""
-    alone = method in ('student', 'teacher')
-    if task in REAL:
-        name = method if alone else 'distill'
-        return str(ROOT / 'benchmarks/configs' / REAL[task] / f'{name}.py')
-    pair = DRAWN[task]
-    widths = dict(student=f'{pair}_r18w16', teacher=f'{pair}_r18w32')
-    name = widths.get(method, f'{method}_{pair}')
-    return str(ROOT / 'configs/experiments' / pair / f'{name}_textures.py')
+    name = method if method in ('student', 'teacher') else 'distill'
+    pair = {**REAL, **DRAWN}[task]
+    return str(ROOT / 'benchmarks' / 'configs' / pair / f'{name}.py')
 
 
 def options_of(task: str, method: str) -> dict:
     """What changes the config of a method into that of the method."""
-    if task in DRAWN or method in ('student', 'teacher'):
+    if method in ('student', 'teacher'):
         return {}
-    distiller = Config.fromfile(config_of(task, method)).model.distiller
-    return method_options(method, distiller)
+    return method_options(method, Config.fromfile(config_of(task, method)))
+
+
+def run_of(name: str) -> Tuple[str, dict]:
+    """Config and options of ``TASK:METHOD``, or of a config file.
+
+    Raises:
+        SystemExit: If there is no such task or method.
+    """
+    task, _, method = name.partition(':')
+    if not method:
+        return name, {}
+    known = ['student', 'teacher', *methods_of(task)] if task in TASKS else []
+    if method not in known:
+        raise SystemExit(
+            f'{name}: expected a config file, or TASK:METHOD with a task of '
+            f'{", ".join(TASKS)}' + (f' and a method of {known}' * bool(known))
+        )
+    return config_of(task, method), options_of(task, method)
 
 
 @lru_cache(maxsize=None)
@@ -54,14 +61,27 @@ def fingerprint_of(task: str, method: str) -> str:
     return fingerprint(load(config_of(task, method), options, 0))
 
 
+def methods_of(task: str) -> List[str]:
+    """Methods and ablations that make sense for a task."""
+    cfg = Config.fromfile(config_of(task, 'distill'))
+    losses = cfg.get('aids', {}).get('distiller', {}).get('distill_losses', {})
+    lacks = {
+        'inherit': 'inherit' not in cfg.model,
+        'pkd_aided': 'aids' not in cfg,
+        'no_boxes': 'loss_boxes' not in losses,
+        'align_1x1': 'connectors' not in cfg.model.distiller,
+        'spatial_mse': 'mse_weight' not in cfg,
+        'freekd_plus': task in REAL,
+        **dict.fromkeys(CONTROLS, task in DRAWN),
+    }
+    names = (*UNTUNED, *DISTILLED, *ABLATIONS)
+    return [name for name in names if not lacks.get(name)]
+
+
 def with_config(task: str, methods: Sequence[str]) -> List[str]:
-    """The methods that a task has: not each makes sense for each."""
-    if task in DRAWN:
-        return [m for m in methods if Path(config_of(task, m)).is_file()]
-    known = {'student', 'mgd', *PLAIN, *FREEKD}
-    if task == 'seg-camvid':
-        known.remove('inherit')  # head and backbone have other shapes there
-    return [m for m in methods if m in known]
+    """Those of some methods that a task has."""
+    known = methods_of(task)
+    return [method for method in methods if method in known]
 
 
 def teacher_checkpoint(task: str) -> str:
