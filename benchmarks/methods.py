@@ -68,28 +68,23 @@ def _pyramid(loss: dict, num_levels: int) -> dict:
 
 
 def _mgd(distiller: dict) -> dict:
-    """Masked generative distillation: a connector for each pyramid level."""
-    connectors, losses, mappings = {}, {}, {}
-    mgd = dict(type='mmrazor.MGDLoss', alpha_mgd=1.0)
+    """Masked generative distillation, whose connector generates."""
     align = distiller['connectors']['align']
-    levels = list(zip(align['in_channels'], align['out_channels']))
-    for i, (student, teacher) in enumerate(levels):
-        connectors[f'mgd_{i}'] = dict(
-            type='mmrazor.MGDConnector',
-            student_channels=student,
-            teacher_channels=teacher,
-            lambda_mgd=0.65,
-        )
-        losses[f'loss_kd_{i}'] = _pyramid(mgd, 1)
-        one = dict(recorder='feature')
-        if len(levels) > 1:
-            one['data_idx'] = i
-        mappings[f'loss_kd_{i}'] = dict(
-            s_feature=dict(one, from_student=True, connector=f'mgd_{i}'),
-            t_feature=dict(one, from_student=False),
-        )
+    channels = list(zip(align['in_channels'], align['out_channels']))
+    loss = dict(type='mmrazor.MGDLoss', alpha_mgd=1.0)
     return {
-        'model.distiller.connectors': dict(connectors, _delete_=True),
-        'model.distiller.distill_losses': dict(losses, _delete_=True),
-        'model.distiller.loss_forward_mappings': dict(mappings, _delete_=True),
+        LOSS: dict(_pyramid(loss, len(channels)), _delete_=True),
+        'model.distiller.connectors.align': dict(
+            _delete_=True,
+            type='mmfreekd.PyramidConnector',
+            connectors=[
+                dict(
+                    type='mmrazor.MGDConnector',
+                    student_channels=student,
+                    teacher_channels=teacher,
+                    lambda_mgd=0.65,
+                )
+                for student, teacher in channels
+            ],
+        ),
     }
