@@ -49,4 +49,4 @@ format: env
 
 clean:
 	rm -rf build dist *.egg-info mmfreekd/.mim .pytest_cache .ruff_cache
-	find mmfreekd tests tools configs -name __pycache__ -prune -exec rm -rf {} +
+	find mmfreekd tests tools configs benchmarks -name __pycache__ -prune -exec rm -rf {} +

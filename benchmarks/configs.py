@@ -50,7 +50,9 @@ def load(config: str, options: dict, seed: int) -> Config:
     wanted = wanted_prompts(cfg)
     if wanted is not None and not wanted.owner.get('prompt_ckpt'):
         said = dict(tuning_essence(cfg), teacher=_teacher(cfg))
-        wanted.owner['prompt_ckpt'] = str(PROMPTS / _hash(said) / 'prompts.pth')
+        wanted.owner['prompt_ckpt'] = str(
+            PROMPTS / _hash(said) / 'prompts.pth'
+        )
     return cfg
 
 

@@ -11,13 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Dict, List, Optional
 
+from .configs import load
 from .data.folders import fingerprint
 from .evidence_table import evidence_tables
 from .loss_weights import LossWeights, weight_options
 from .pool import Job, add_workers, run_jobs
 from .prerequisites import make_prerequisites
 from .rows import Results, made_by
-from .runs import load, run_config, test_checkpoint
+from .runs import run_config, test_checkpoint
 from .tasks import (
     DISTILLED,
     FOLDER,

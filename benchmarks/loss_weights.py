@@ -4,10 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
+from .configs import load
 from .methods import SHARE_OF
 from .pool import Job, run_jobs
 from .rows import Results
-from .runs import build_runner, load, run_config
+from .runs import build_runner, run_config
 from .tasks import FOLDER, REAL, config_of, fingerprint_of, options_of
 
 SHARES = (2.0, 6.0, 18.0, 54.0)  # distillation / task loss at the start

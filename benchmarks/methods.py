@@ -134,29 +134,26 @@ def _pyramid(loss: dict, num_levels: int) -> dict:
 
 
 def _mgd(distiller: dict) -> dict:
-    """Masked generative distillation: a connector for each pyramid level."""
-    connectors, losses, mappings = {}, {}, {}
-    mgd = dict(type='mmrazor.MGDLoss', alpha_mgd=1.0)
-    levels = _channels(distiller)
-    for i, (student, teacher) in enumerate(levels):
-        connectors[f'mgd_{i}'] = dict(
+    """Masked generative distillation, whose connector generates."""
+    channels = _channels(distiller)
+    connectors = [
+        dict(
             type='mmrazor.MGDConnector',
             student_channels=student,
             teacher_channels=teacher,
             lambda_mgd=0.65,
         )
-        losses[f'loss_kd_{i}'] = _pyramid(mgd, 1)
-        one = dict(recorder='feature')
-        if len(levels) > 1:
-            one['data_idx'] = i
-        mappings[f'loss_kd_{i}'] = dict(
-            s_feature=dict(one, from_student=True, connector=f'mgd_{i}'),
-            t_feature=dict(one, from_student=False),
-        )
+        for student, teacher in channels
+    ]
+    align = dict(type='mmfreekd.PyramidConnector', connectors=connectors)
+    loss = distiller['distill_losses']['loss_kd']
+    if isinstance(loss['channels'], int) and len(connectors) == 1:
+        align = connectors[0]  # of a map, no pyramid
+    loss = _pyramid(dict(type='mmrazor.MGDLoss', alpha_mgd=1.0), len(channels))
     return {
-        'model.distiller.connectors': dict(connectors, _delete_=True),
-        LOSSES: dict(losses, _delete_=True),
-        MAPPINGS: dict(mappings, _delete_=True),
+        LOSS: dict(loss, _delete_=True),
+        'model.distiller.connectors': dict(align=align, _delete_=True),
+        f'{MAPPINGS}.loss_kd.s_feature.connector': 'align',
     }
 
 

@@ -16,7 +16,8 @@ from concurrent.futures import (
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Sequence
 
-from .runs import PRELOAD, ROOT
+from .configs import ROOT
+from .runs import PRELOAD
 
 
 @dataclass

@@ -1,110 +1,126 @@
 """What a config needs before it can be trained: data, teacher, prompts."""
 
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
+from mmengine.config import Config
+
+from .configs import load, tuning_of
 from .pool import Job, run_jobs
-from .runs import ROOT, load, run_config
+from .runs import run_config, tune_prompts
 
-FILES = ('teacher_ckpt', 'prompt_ckpt')
-
-
-def needed_files(cfg: dict) -> List[str]:
-    """The checkpoints that a config names, wherever in it."""
-    files = []
-    for key, value in cfg.items():
-        if key in FILES and isinstance(value, str):
-            files.append(value)
-        elif isinstance(value, dict):
-            files += needed_files(value)
-    return files
+Run = Tuple[str, dict]  # a config file and its options
 
 
-def makers(runs: Sequence[Tuple[str, dict]]) -> Dict[str, str]:
-    """The configs that make what others need, by the files they make.
-
-    A file ``.../NAME/FILE`` is made by ``NAME.py`` in the folder of the
-    config that needs it, or in the folder above.
+def teachers_of(runs: Sequence[Run]) -> Dict[str, str]:
+    """The configs that make the teachers of others.
 
     Args:
         runs (list[tuple[str, dict]]): Config files and their options.
 
     Returns:
-        dict[str, str]: From each file to its config, in the order in which
-        they have to be trained.
+        dict[str, str]: From checkpoints to the configs of their teachers.
 
     Raises:
-        FileNotFoundError: If there is no such config.
+        FileNotFoundError: If a checkpoint is missing, and ``cfg_path`` names
+            no file that would make it.
     """
-    made: Dict[str, str] = {}
+    made = {}
     for config, options in runs:
-        cfg = load(config, options, 0)
-        for file in needed_files(cfg.model.to_dict()):
-            if file in made or '://' in file:
-                continue
-            name = f'{Path(file).parent.name}.py'
-            folder = Path(config).resolve().parent
-            places = [folder / name, folder.parent / name]
-            found = [str(path) for path in places if path.is_file()]
-            if not found and Path(file).exists():
-                continue
-            if not found:
-                raise FileNotFoundError(
-                    f'{config} needs {file}, but there is neither that file '
-                    f'nor a config {name} beside it that would make it'
-                )
-            made.update(makers([(found[0], {})]))
-            made[file] = found[0]
+        model = load(config, options, 0).model
+        file = model.get('teacher_ckpt')
+        if file is None or '://' in file:
+            continue
+        maker = model.teacher.get('cfg_path', '')
+        if Path(maker).is_file():
+            made[file] = maker
+        elif not Path(file).exists():
+            raise FileNotFoundError(
+                f'{config} needs {file}, expected that file or '
+                f'model.teacher.cfg_path of a config that makes it, got '
+                f'{maker!r}'
+            )
     return made
 
 
-def make_prerequisites(runs: Sequence[Tuple[str, dict]], workers: int) -> None:
-    """Make the drawn data, teachers and prompts that configs need.
+def prompts_of(runs: Sequence[Run]) -> Dict[str, Run]:
+    """The runs whose stage 1 makes each file of prompts."""
+    made = {}
+    for config, options in runs:
+        cfg = load(config, options, 0)
+        for loss in _losses(cfg):
+            path = loss.get('prompt_ckpt')
+            if path and '://' not in path and tuning_of(cfg) is not None:
+                made.setdefault(path, (config, options))
+    return made
 
-    What is there stays as it is.
+
+def _losses(cfg: Config) -> List[dict]:
+    distiller = cfg.model.get('distiller') or {}
+    losses = distiller.get('distill_losses') or {}
+    return [distiller, *losses.values()]
+
+
+def make_data(configs: Sequence[str]) -> None:
+    """Draw the data of configs that say how; existing data stay."""
+    from .shapes.__main__ import main
+
+    commands = {load(config, {}, 0).get('make_data') for config in configs}
+    for command in sorted(commands - {None}):
+        main(shlex.split(command))
+
+
+def make_prerequisites(runs: Sequence[Run], workers: int) -> None:
+    """Make the drawn data, teachers and prompts that configs need.
 
     Args:
         runs (list[tuple[str, dict]]): Config files and their options.
         workers (int): How many to train at a time.
     """
-    needed = makers(runs)
-    configs = {config for config, _ in runs} | {*needed.values()}
-    commands = {load(config, {}, 0).get('make_data') for config in configs}
-    for command in sorted(commands - {None}):
-        subprocess.run(
-            [sys.executable, f'{ROOT}/tools/data/make_shapes.py']
-            + shlex.split(command),
-            check=True,
-        )
-    missing = [file for file in needed if not Path(file).exists()]
-    while missing:
-        ready = [
-            file
-            for file in missing
-            if not set(makers([(needed[file], {})])) & set(missing)
-        ]
-        run_jobs([_job(file, needed[file]) for file in ready], workers)
-        missing = [file for file in missing if file not in ready]
+    teachers, prompts = teachers_of(runs), prompts_of(runs)
+    make_data([*{config for config, _ in runs}, *teachers.values()])
+    run_jobs(
+        [
+            _job(
+                'teacher',
+                file,
+                run_config,
+                config=config,
+                options={},
+                seed=0,
+                splits=['val'],
+                work_dir=str(Path(file).parent),
+                keep='checkpoints',
+            )
+            for file, config in teachers.items()
+            if not Path(file).exists()
+        ],
+        workers,
+    )
+    run_jobs(
+        [
+            _job(
+                'stage 1',
+                file,
+                tune_prompts,
+                config=config,
+                options=options,
+                work_dir=str(Path(file).parent),
+            )
+            for file, (config, options) in prompts.items()
+            if not Path(file).exists()
+        ],
+        workers,
+    )
 
 
-def _job(file: str, config: str) -> Job:
+def _job(what: str, file: str, function, **arguments) -> Job:
     def check(result: dict) -> None:
         if not Path(file).exists():
-            raise FileNotFoundError(f'{config} did not make {file}')
+            raise FileNotFoundError(
+                f'{arguments["config"]} did not make {file}'
+            )
 
-    return Job(
-        Path(config).stem,
-        run_config,
-        dict(
-            config=config,
-            options={},
-            seed=0,
-            splits=['val'],
-            work_dir=str(Path(file).parent),
-            keep='checkpoints',
-        ),
-        check,
-    )
+    pair = Path(arguments['config']).parent.name
+    return Job(f'{pair} {what}', function, arguments, check)

@@ -10,6 +10,9 @@ from typing import Dict, List, Optional
 
 from packaging.version import Version
 
+# from fingerprints in committed rows to those of the same configs now
+RENAMED = Path(__file__).parent / 'results' / 'fingerprints.json'
+
 
 class Results:
     """A list of rows, each a dict, in a file.
@@ -23,10 +26,18 @@ class Results:
         self.rows: List[dict] = []
         if self.path.is_file():
             self.rows = json.loads(self.path.read_text())
+        self.renamed = json.loads(RENAMED.read_text())
 
     def find(self, **key) -> Optional[dict]:
         """The row that has these values, None if there is none."""
-        return next((r for r in self.rows if key.items() <= r.items()), None)
+        return next(
+            (r for r in self.rows if key.items() <= self._now(r).items()), None
+        )
+
+    def _now(self, row: dict) -> dict:
+        """A row with the fingerprint that its config has now."""
+        mark = row.get('fingerprint')
+        return dict(row, fingerprint=self.renamed.get(mark, mark))
 
     def put(self, key: dict, **values) -> None:
         """Add a row, in the place of one with the same key if there is one.

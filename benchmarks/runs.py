@@ -1,21 +1,16 @@
 """One run of an experiment: train a config, evaluate it on named splits."""
 
 import copy
-import dataclasses
-import hashlib
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Dict, Sequence
 
 from mmengine.config import Config
 
-import mmfreekd.registry  # noqa: F401  first: it lets MMRazor import
-from mmfreekd.presets import PRESETS, Preset
+from .configs import fingerprint, load, tuning_of
 
-ROOT = Path(__file__).resolve().parents[1]
 # what a forked process need not import again
 PRELOAD = [
     'mmfreekd.registry',
@@ -29,47 +24,8 @@ PRELOAD = [
     'mmseg.models',
     'benchmarks.runs',
 ]
+RANDOM_STATE = 'mmfreekd.RandomStateHook'
 STUDENT = 'student.pth'  # in the folder of a run whose student is kept
-
-
-def load(config: str, options: dict, seed: int) -> Config:
-    """Read a config and put options and seed into it.
-
-    Args:
-        config (str): The config file.
-        options (dict): Dotted keys and their values.
-        seed (int): The seed.
-
-    Returns:
-        Config: The config.
-    """
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(copy.deepcopy(options))
-    cfg.randomness = dict(seed=seed)
-    return cfg
-
-
-def fingerprint(cfg: Config) -> str:
-    """A short hash of all that a config says, wherever its clone lies.
-
-    Presets are part of it by what they have otherwise than by default, so
-    that rows outlive a new field; a default that changes is not noticed.
-    """
-    said = json.dumps(cfg.to_dict(), sort_keys=True, default=str)
-    for name, preset in PRESETS.items():
-        if f'"preset": "{name}"' in said:
-            said += str(changes(preset))
-    said = said.replace(str(ROOT), '')
-    return hashlib.sha256(said.encode()).hexdigest()[:12]
-
-
-def changes(preset: Preset) -> Dict[str, Any]:
-    """What a preset has otherwise than by default."""
-    return {
-        field.name: getattr(preset, field.name)
-        for field in dataclasses.fields(preset)
-        if getattr(preset, field.name) != field.default
-    }
 
 
 def run_config(
@@ -113,11 +69,30 @@ def run_config(
     return metrics
 
 
+def tune_prompts(
+    config: str, options: dict, work_dir: str
+) -> Dict[str, float]:
+    """Tune the prompts of a config, stage 1.
+
+    Args:
+        config (str): The config file.
+        options (dict): Dotted keys and their values.
+        work_dir (str): Where the logs go.
+
+    Returns:
+        dict[str, float]: The prompted teacher's metric, see :func:`measure`.
+    """
+    cfg = tuning_of(load(config, options, 0))
+    runner = build_runner(cfg, Path(work_dir), resume=True)
+    runner.train()
+    return measure(runner.model, cfg, ['val'], work_dir)
+
+
 def save_student(runner, path: str) -> None:
     """Write the student of a training as a checkpoint of a plain model."""
     from mmfreekd.checkpoints import save_whole
 
-    student = getattr(runner.model, 'architecture', runner.model)
+    student = getattr(runner.model, 'student', runner.model)
     seen = runner.train_dataloader.dataset.metainfo
     meta = dict(dataset_meta={k: seen[k] for k in ('classes', 'palette')})
     save_whole(dict(meta=meta, state_dict=student.state_dict()), path)
@@ -167,6 +142,8 @@ def build_runner(cfg: Config, folder: Path, resume: bool = False):
 
     from mmfreekd.resume import latest_checkpoint
 
+    from . import models  # noqa: F401  registers them
+
     log, mark = folder / 'console.log', folder / 'fingerprint'
     if folder.exists() and any(folder.iterdir()):
         if not log.is_file():
@@ -187,6 +164,10 @@ def build_runner(cfg: Config, folder: Path, resume: bool = False):
     cfg = Config(dict(cfg.to_dict(), work_dir=str(folder)))
     for unused in ('test_cfg', 'test_dataloader', 'test_evaluator'):
         cfg[unused] = None
+    hooks = cfg.get('custom_hooks') or []
+    if not any(hook['type'] == RANDOM_STATE for hook in hooks):
+        # a training resumes exactly, and does not notice its validation
+        cfg.custom_hooks = [dict(type=RANDOM_STATE), *hooks]
     return Runner.from_cfg(cfg)
 
 

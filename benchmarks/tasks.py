@@ -86,4 +86,4 @@ def with_config(task: str, methods: Sequence[str]) -> List[str]:
 
 def teacher_checkpoint(task: str) -> str:
     """The file of a task's teacher."""
-    return Config.fromfile(config_of(task, 'freekd')).model.teacher_ckpt
+    return Config.fromfile(config_of(task, 'distill')).model.teacher_ckpt

@@ -2,6 +2,12 @@
 
 from .efficientnet_lite import EfficientNetLite
 from .mask_controls import MaskControlLoss
+from .pyramid_connector import PyramidConnector
 from .weighted_cross_entropy import WeightedCrossEntropy
 
-__all__ = ['EfficientNetLite', 'MaskControlLoss', 'WeightedCrossEntropy']
+__all__ = [
+    'EfficientNetLite',
+    'MaskControlLoss',
+    'PyramidConnector',
+    'WeightedCrossEntropy',
+]

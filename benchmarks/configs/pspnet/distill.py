@@ -10,26 +10,39 @@ model = dict(
         type='mmfreekd.FreeKDDistiller',
         student_recorders=dict(
             feature=dict(
-                type='mmrazor.ModuleOutputs', source='backbone.layer4')),
+                type='mmrazor.ModuleOutputs', source='backbone.layer4'
+            )
+        ),
         teacher_recorders=dict(
             feature=dict(
-                type='mmrazor.ModuleOutputs', source='backbone.layer4')),
+                type='mmrazor.ModuleOutputs', source='backbone.layer4'
+            )
+        ),
         connectors=dict(
             align=dict(
                 type='mmfreekd.FeatureAlignConnector',
                 in_channels=128,
-                out_channels=256)),
+                out_channels=256,
+            )
+        ),
         distill_losses=dict(
             loss_kd=dict(
                 type='mmfreekd.FreeKDLoss',
                 channels=256,
                 preset='paper',
-                loss_weight=1.0)),
+                loss_weight=1.0,
+            )
+        ),
         loss_forward_mappings=dict(
             loss_kd=dict(
                 s_feature=dict(
-                    recorder='feature', from_student=True, connector='align'),
-                t_feature=dict(recorder='feature', from_student=False)))))
+                    recorder='feature', from_student=True, connector='align'
+                ),
+                t_feature=dict(recorder='feature', from_student=False),
+            )
+        ),
+    ),
+)
 stage_1 = dict(max_iters=200)
 # one wavelet level is enough for maps of 8 pixels
 recommended = dict(levels=1)
