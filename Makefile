@@ -30,7 +30,7 @@ env:
 
 demo: env
 	@$(VENV_PYTHON) -m mmfreekd.compat --enable
-	@$(VENV_PYTHON) tools/demo.py
+	@$(VENV_PYTHON) -m benchmarks.demo
 
 test: env
 	@echo 'Running the tests: at most 15 minutes on two cores'

@@ -11,7 +11,7 @@ from setuptools.command.sdist import sdist
 ROOT = Path(__file__).resolve().parent
 MIM_CONTENTS = ('tools', 'configs', 'model-index.yml')
 # these set up a clone and have no business in an installed package
-CLONE_ONLY = ('setup_env.py', '_env', 'demo*.py')
+CLONE_ONLY = ('setup_env.py', '_env')
 
 
 def copy_mim_contents(package: Path) -> None:

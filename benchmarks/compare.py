@@ -115,20 +115,23 @@ class Comparison:
 
     def folder(self, name: str, seed: int) -> Path:
         """The folder of a run."""
-        stem = name.replace(':', '_')
+        stem = name.replace(':', '_').replace(' ', '_')
         return FOLDER / f'{stem}_seed{seed}_{self.prints[name]}'
 
     def run(self, workers: int) -> None:
         """Do what has not been done yet."""
         make_prerequisites([*self.runs.values()], workers)
+        run_jobs(self.jobs(), workers)
+
+    def jobs(self) -> List[Job]:
+        """The runs without a row; what they need must be there."""
         origin = made_by()
-        jobs = [
+        return [
             self._job(name, seed, origin)
             for seed in self.seeds
             for name in self.runs
             if self.results.find(**self.key(name, seed)) is None
         ]
-        run_jobs(jobs, workers)
 
     def _job(self, name: str, seed: int, origin: dict) -> Job:
         config, options = self.runs[name]

@@ -17,8 +17,9 @@ import pytest
 from mmengine.config import Config
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = ROOT / 'configs' / 'experiments'
-PAIRS = ('pspnet', 'reppoints', 'retinanet')
+CONFIGS = ROOT / 'benchmarks' / 'configs'
+RESULTS = ROOT / 'benchmarks' / 'results'
+TASKS = ('seg-pspnet', 'det-reppoints', 'det-retinanet')
 
 
 def test_mean_and_standard_error():
@@ -88,38 +89,53 @@ def test_the_table_says_what_the_rows_say():
     ]
 
 
-@pytest.mark.parametrize('pair', PAIRS)
-def test_every_method_has_a_config_and_what_it_needs(pair):
-    from benchmarks.prerequisites import makers
-    from benchmarks.tasks import DISTILLED, DRAWN, config_of, with_config
+@pytest.mark.parametrize('name', ['evidence', 'tuning'])
+def test_committed_rows_belong_to_the_configs_as_they_are(name):
+    """A row is found again as long as nothing changes its result."""
+    from benchmarks.rows import Results
+    from benchmarks.tasks import DRAWN, fingerprint_of
 
-    (task,) = [task for task, name in DRAWN.items() if name == pair]
-    distilled = with_config(task, DISTILLED)
-    # FreeKD has nothing beside its loss there that PKD could be given
-    lacks = {'freekd_shuffled', 'freekd_flat', 'freekd_unmasked'}
-    if pair == 'reppoints':
-        lacks.add('pkd_aided')
-    assert set(DISTILLED) - set(distilled) == lacks
-    for method in ('teacher', 'student', *distilled):
-        cfg = Config.fromfile(config_of(task, method))
-        assert {'val', 'test', 'test_corrupted'} <= cfg.splits.keys()
-    configs = [(config_of(task, method), {}) for method in distilled]
-    needed = makers(configs)
-    order = [Path(config).stem for config in needed.values()]
-    teacher = Path(config_of(task, 'teacher'))
-    assert order[0] == teacher.stem
-    assert f'prompt_{pair}_textures' in order
-    iters = Config.fromfile(str(teacher)).max_iters
-    assert list(needed)[0] == f'work_dirs/{teacher.stem}/iter_{iters}.pth'
+    rows = Results(RESULTS / f'{name}.json')
+    seen = {(r['task'], r['method']) for r in rows.rows if r['task'] in DRAWN}
+    assert len(seen) >= 29
+    for task, method in seen:
+        mark = fingerprint_of(task, method)
+        found = rows.find(task=task, method=method, fingerprint=mark)
+        assert found is not None, (task, method)
 
 
-@pytest.mark.parametrize('pair', PAIRS)
-def test_weights_are_chosen_on_shorter_trainings(pair):
+@pytest.mark.parametrize('pair', ['retinanet', 'pspnet'])
+def test_rows_of_the_ablations_belong_to_the_table(pair):
+    from benchmarks.configs import fingerprint, load
+    from benchmarks.methods import ABLATIONS
+    from benchmarks.rows import Results
+    from benchmarks.tasks import methods_of, run_of
+
+    rows = Results(RESULTS / 'ablations.json')
+    (task,) = [t for t in TASKS if t.endswith(pair)]
+    weight = {'retinanet': 0.569, 'pspnet': 20.6}[pair]
+    short = {
+        'train_cfg.max_iters': 240,
+        'param_scheduler.1.end': 240,
+        'model.distiller.distill_losses.loss_kd.loss_weight': weight,
+    }
+    names = {*ABLATIONS} & {*methods_of(task)}
+    for name in ('freekd', *names):
+        config, options = run_of(f'{task}:{name}')
+        mark = fingerprint(load(config, {**options, **short}, 0))
+        if rows.find(fingerprint=mark, split='val') is None:
+            names.discard(name)
+    assert len(names) >= 18
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_weights_are_chosen_on_shorter_trainings(task):
+    from benchmarks.configs import load
     from benchmarks.loss_weights import length_options, weight_options
-    from benchmarks.tasks import DRAWN, config_of
+    from benchmarks.tasks import config_of, options_of
 
-    (task,) = [task for task, name in DRAWN.items() if name == pair]
-    cfg = Config.fromfile(config_of(task, 'freekd'))
+    options = options_of(task, 'freekd')
+    cfg = load(config_of(task, 'freekd'), options, 0)
     whole = cfg.max_iters
     boxes = cfg.model.distiller.distill_losses.get('loss_boxes')
     cfg.merge_from_dict(length_options(task, 0.25))
@@ -132,14 +148,14 @@ def test_weights_are_chosen_on_shorter_trainings(pair):
     assert losses.get('loss_boxes') == boxes
 
 
-@pytest.mark.parametrize('pair', PAIRS)
-def test_methods_share_data_schedule_and_student(pair):
-    from benchmarks.tasks import DISTILLED, DRAWN, config_of, with_config
+@pytest.mark.parametrize('task', TASKS)
+def test_methods_share_data_schedule_and_student(task):
+    from benchmarks.configs import load
+    from benchmarks.tasks import config_of, methods_of, options_of
 
-    (task,) = [task for task, name in DRAWN.items() if name == pair]
     alone = Config.fromfile(config_of(task, 'student'))
-    for method in with_config(task, DISTILLED):
-        cfg = Config.fromfile(config_of(task, method))
+    for method in methods_of(task)[1:]:
+        cfg = load(config_of(task, method), options_of(task, method), 0)
         assert cfg.model.architecture == alone.model
         for key in ('train_dataloader', 'optim_wrapper', 'train_cfg'):
             assert cfg[key] == alone[key]
@@ -148,7 +164,7 @@ def test_methods_share_data_schedule_and_student(pair):
 
 @pytest.mark.parametrize('task', ['seg-camvid', 'det-cells'])
 def test_methods_on_real_images_differ_in_the_loss_alone(task):
-    from benchmarks.runs import load
+    from benchmarks.configs import load
     from benchmarks.tasks import (
         DISTILLED,
         config_of,
@@ -172,38 +188,59 @@ def test_methods_on_real_images_differ_in_the_loss_alone(task):
     assert len({fingerprint_of(task, m) for m in methods}) == len(methods)
 
 
-def test_no_config_for_what_is_needed_is_an_error(tmp_path):
-    from benchmarks.prerequisites import makers
+def test_a_teacher_that_nothing_makes_is_an_error(tmp_path):
+    from benchmarks.prerequisites import teachers_of
 
-    path = tmp_path / 'deep' / 'config.py'
-    path.parent.mkdir()
-    path.write_text("model = dict(teacher_ckpt='work_dirs/nobody/a.pth')")
-    with pytest.raises(FileNotFoundError, match=r'nobody\.py'):
-        makers([(str(path), {})])
+    path = tmp_path / 'config.py'
+    path.write_text("model = dict(teacher_ckpt='a.pth', teacher=dict())")
+    with pytest.raises(FileNotFoundError, match='expected that file or'):
+        teachers_of([(str(path), {})])
 
 
-def test_a_fingerprint_does_not_tell_where_the_clone_lies(monkeypatch):
-    from benchmarks import runs
+def fingerprint_with(**options):
+    from benchmarks.configs import fingerprint, load
+    from benchmarks.tasks import run_of
 
-    def fingerprint_in(root):
-        monkeypatch.setattr(runs, 'ROOT', root)
-        teacher = dict(cfg_path=f'{root}/teacher.py', list=[*range(20)])
-        return runs.fingerprint(Config(dict(teacher=teacher)))
+    config, own = run_of('seg-pspnet:freekd')
+    return fingerprint(load(config, {**own, **options}, 0))
 
-    assert fingerprint_in('/a') == fingerprint_in('/a/much/longer/path' * 4)
+
+@pytest.mark.parametrize(
+    'key, value',
+    [
+        ('custom_hooks', []),
+        ('default_hooks.checkpoint.interval', 7),
+        ('model.teacher_ckpt', 'elsewhere/iter_9.pth'),
+    ],
+)
+def test_a_fingerprint_ignores_what_results_do_not_depend_on(key, value):
+    assert fingerprint_with(**{key: value}) == fingerprint_with()
+
+
+@pytest.mark.parametrize(
+    'key, value',
+    [
+        ('model.distiller.distill_losses.loss_kd.preset.levels', 2),
+        ('model.distiller.connectors.align.kernel_size', 1),
+        ('model.architecture.backbone.base_channels', 8),
+        ('stage_1.max_iters', 7),
+        ('stage_1.lr', 0.5),
+        ('train_cfg.max_iters', 7),
+        ('optim_wrapper.optimizer.lr', 0.5),
+        ('train_dataloader.batch_size', 7),
+    ],
+)
+def test_a_fingerprint_tells_what_results_depend_on(key, value):
+    assert fingerprint_with(**{key: value}) != fingerprint_with()
 
 
 def test_a_fingerprint_tells_what_a_preset_changes(monkeypatch):
-    from benchmarks import runs
+    from mmfreekd import presets
 
-    def fingerprint(preset):
-        return runs.fingerprint(Config(dict(preset=preset)))
-
-    before = fingerprint('official'), fingerprint('recommended')
-    changed = dataclasses.replace(runs.PRESETS['recommended'], levels=2)
-    monkeypatch.setitem(runs.PRESETS, 'recommended', changed)
-    assert fingerprint('official') == before[0]
-    assert fingerprint('recommended') != before[1]
+    before = fingerprint_with()
+    changed = dataclasses.replace(presets.RECOMMENDED, normalize=False)
+    monkeypatch.setitem(presets.PRESETS, 'recommended', changed)
+    assert fingerprint_with() != before
 
 
 SLOW_JOBS = """
@@ -264,6 +301,7 @@ make_data = 'cityscapes data --scene textured --size 64 64 --num-train 8 \
 --num-val 4 --num-test 4 --corrupt'
 max_iters = 2
 model = dict({model})
+stage_1 = dict(max_iters=2)
 train_cfg = dict(max_iters=2)
 train_dataloader = dict(batch_size=4, dataset=dict(data_root='data'))
 val_dataloader = dict(dataset=dict(data_root='data'))
@@ -279,9 +317,9 @@ def small(tmp_path):
         "teacher_ckpt='work_dirs/teacher/iter_2.pth'"
     )
     for name, base, model in (
-        ('teacher', 'pspnet_r18w32_textures', ''),
-        ('alone', 'pspnet_r18w16_textures', ''),
-        ('fkd', 'fkd_pspnet_textures', distill),
+        ('teacher', 'teacher', ''),
+        ('alone', 'student', ''),
+        ('freekd', 'distill', distill),
     ):
         text = SMALL.format(
             base=CONFIGS / 'pspnet' / f'{base}.py', model=model
@@ -292,7 +330,7 @@ def small(tmp_path):
 
 def compare(folder):
     return subprocess.run(
-        [sys.executable, '-m', 'benchmarks.compare', 'alone.py', 'fkd.py']
+        [sys.executable, '-m', 'benchmarks.compare', 'alone.py', 'freekd.py']
         + ['--seeds', '0', '1', '--results', 'rows.json'],
         cwd=folder,
         capture_output=True,
@@ -301,26 +339,28 @@ def compare(folder):
     )
 
 
+@pytest.mark.slow
 def test_compare_makes_what_is_needed_runs_once_and_tells(small):
     first = compare(small)
     assert first.returncode == 0, first.stderr
     assert (small / 'work_dirs/teacher/iter_2.pth').is_file()
+    assert len([*small.glob('work_dirs/evidence/prompts/*/prompts.pth')]) == 1
     rows = json.loads((small / 'rows.json').read_text())
     assert {(row['config'], row['seed']) for row in rows} == {
-        (config, seed) for config in ('alone', 'fkd') for seed in (0, 1)
+        (config, seed) for config in ('alone', 'freekd') for seed in (0, 1)
     }
     table = first.stdout[first.stdout.index('| config') :]
-    mean = statistics.fmean(r['value'] for r in rows if r['config'] == 'fkd')
-    assert f'| fkd | {mean:.1f} ±' in table
+    ours = [r['value'] for r in rows if r['config'] == 'freekd']
+    assert f'| freekd | {statistics.fmean(ours):.1f} ±' in table
+    (small / 'rows.json').write_text(json.dumps(rows[:-1]))
     again = compare(small)
     assert again.returncode == 0, again.stderr
     assert again.stdout.endswith(table)
-    assert 'seed' not in again.stdout.split('Mean')[0]
-    assert json.loads((small / 'rows.json').read_text()) == rows
+    assert again.stdout.count('1/1') == 1  # what is missing, nothing else
 
 
 def test_the_readme_shows_the_tables_of_the_committed_rows():
     from benchmarks.evidence_table import evidence_tables
 
-    rows = json.loads((ROOT / 'results' / 'evidence.json').read_text())
+    rows = json.loads((RESULTS / 'evidence.json').read_text())
     assert evidence_tables(rows).strip() in (ROOT / 'README.md').read_text()
