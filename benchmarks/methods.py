@@ -150,9 +150,11 @@ def _mgd(distiller: dict) -> dict:
     if isinstance(loss['channels'], int) and len(connectors) == 1:
         align = connectors[0]  # of a map, no pyramid
     loss = _pyramid(dict(type='mmrazor.MGDLoss', alpha_mgd=1.0), len(channels))
+    if 'connectors' in distiller:
+        align['_delete_'] = True  # nothing of the alignment
     return {
         LOSS: dict(loss, _delete_=True),
-        'model.distiller.connectors': dict(align=align, _delete_=True),
+        'model.distiller.connectors.align': align,
         f'{MAPPINGS}.loss_kd.s_feature.connector': 'align',
     }
 

@@ -13,6 +13,7 @@ Example:
 import argparse
 import logging
 import statistics
+from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 from typing import Callable, Dict, List, Sequence, Tuple
@@ -50,19 +51,13 @@ FEATURES = {
     'RetinaNet FPN, 800x1216': (256, FPN),
     'PSPNet stage 4, 512x512': (2048, ((64, 64),)),
 }
-FREEKD = ROOT / 'configs' / 'freekd'
-PAIRS = {
-    'RetinaNet R101 -> R50': FREEKD
-    / 'mmdet/freekd-paper_neck_retinanet_r101_retinanet_r50_2x_coco.py',
-    'PSPNet R101 -> R18': FREEKD
-    / 'mmseg'
-    / 'freekd_backbone_pspnet_r101_pspnet_r18_40k_cityscapes-512x512.py',
-}
 QUICK_FEATURES = {'quick': (16, ((26, 38), (13, 19)))}
-QUICK_PAIRS = {
-    'RepPoints R18w32 -> R18w8': ROOT
-    / 'configs/demo/freekd_neck_reppoints_r18w32_reppoints_r18w8_shapes.py'
-}
+PAIRS = (
+    'freekd/mmdet/freekd-paper_neck_retinanet_r101_retinanet_r50_2x_coco.py',
+    'freekd/mmseg/freekd_backbone_pspnet_r101_pspnet_r18_40k_'
+    'cityscapes-512x512.py',
+)
+QUICK_PAIRS = ('demo/freekd_neck_reppoints_r18w32_reppoints_r18w8_shapes.py',)
 
 
 def parse_args(args=None) -> argparse.Namespace:
@@ -71,12 +66,8 @@ def parse_args(args=None) -> argparse.Namespace:
         description='Measure what distillation costs',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        '--tables',
-        nargs='+',
-        choices=('loss', 'step'),
-        default=['loss', 'step'],
-    )
+    tables = ['loss', 'step']
+    parser.add_argument('--tables', nargs='+', choices=tables, default=tables)
     parser.add_argument(
         '--loss',
         nargs='+',
@@ -94,26 +85,15 @@ def parse_args(args=None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def medians(runs: Dict[str, Run], rounds: int, threads: int) -> dict:
-    """Median seconds of each, in blocks that take turns.
-
-    Args:
-        runs (dict[str, Callable]): What to time, by name.
-        rounds (int): Blocks of each.
-        threads (int): CPU threads.
-
-    Returns:
-        dict[str, float]: Seconds by name.
-    """
+def medians(runs: Dict[str, Run], args: argparse.Namespace) -> dict:
+    """Median seconds of each run by name, in blocks that take turns."""
     seconds: Dict[str, List[float]] = {name: [] for name in runs}
-    timers = {
-        name: Timer('run()', globals=dict(run=run), num_threads=threads)
-        for name, run in runs.items()
-    }
     for run in runs.values():
         run()  # what is made once and kept
-    for _ in range(rounds):
-        for name, timer in timers.items():
+    for _ in range(args.rounds):
+        for name, run in runs.items():
+            scope = dict(run=run)
+            timer = Timer('run()', globals=scope, num_threads=args.threads)
             seconds[name].append(timer.timeit(1).median)
     return {name: statistics.median(s) for name, s in seconds.items()}
 
@@ -187,7 +167,7 @@ def loss_table(args: argparse.Namespace, device: str) -> List[dict]:
         runs = {
             name: lambda loss=loss: step(loss) for name, loss in losses.items()
         }
-        seconds = medians(runs, args.rounds, args.threads)
+        seconds = medians(runs, args)
         unit = sum(s.nbytes for s in student)
         for name, run in runs.items():
             memory = peak_bytes(run, device) / unit
@@ -212,35 +192,34 @@ def features(
 def step_table(args: argparse.Namespace, device: str) -> List[dict]:
     """Training steps of the student alone and distilled."""
     rows = []
-    for where, path in (QUICK_PAIRS if args.quick else PAIRS).items():
-        cfg = Config.fromfile(path)
+    for path in QUICK_PAIRS if args.quick else PAIRS:
+        cfg = Config.fromfile(ROOT / 'configs' / path)
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
             runs = steps(cfg, 64 if args.quick else args.size, device)
-            seconds = medians(runs, args.rounds, args.threads)
-        rows += [
-            dict(where=where, what=name, time=seconds[name], memory=None)
-            for name in runs
-        ]
+            seconds = medians(runs, args)
+        where = '_'.join(Path(path).stem.split('_')[2:6])
+        for name in runs:
+            row = dict(where=where, what=name, time=seconds[name])
+            rows.append(dict(row, memory=None))
     return relative(rows, 'floor')
 
 
 def steps(cfg: Config, size: int, device: str) -> Dict[str, Run]:
     """A step of the student alone, of the floor, and of each preset."""
     torch.manual_seed(0)
-    batch = random_batch(cfg, size)
-    model = cfg.model
-    for name in ('teacher_ckpt', 'init_cfg'):
-        model.pop(name, None)
+    batch, model = random_batch(cfg, size), cfg.model
+    segments = cfg.default_scope == 'mmseg'
+    model.pop('init_cfg', None)
+    model.pop('teacher_ckpt', None)
     for part in (model.architecture, model.teacher):
         part.pop('pretrained', None)
-        if cfg.default_scope == 'mmseg' and 'cfg_path' in part:
+        if segments and 'cfg_path' in part:
             part.setdefault('data_preprocessor', {}).size = (size, size)
     alone = trainer(build_model(model.architecture, 'student'), batch, device)
     teacher = build_model(model.teacher, 'teacher').to(device)
     teacher = revert_sync_batchnorm(teacher).eval()
-    inputs = torch.rand(2, 3, size, size, device=device)
-    segments = cfg.default_scope == 'mmseg'
     part = teacher.backbone if segments else teacher.extract_feat
+    inputs = torch.rand(2, 3, size, size, device=device)
 
     def floor() -> None:
         alone()
@@ -249,12 +228,21 @@ def steps(cfg: Config, size: int, device: str) -> Dict[str, Run]:
 
     runs = {'student alone': alone, 'floor': floor}
     for preset in PRESETS:
-        distiller = model.distiller.copy()
-        distiller.pop('prompt_ckpt', None)
-        distiller.update(preset=preset)
-        built = MODELS.build(dict(model, distiller=distiller))
+        built = MODELS.build(with_preset(model, preset))
         runs[f'FreeKD {preset}'] = trainer(built, batch, device)
     return runs
+
+
+def with_preset(model: dict, preset: str) -> dict:
+    """FreeKD's model with another preset and random prompts, which cost the
+    same as tuned ones, in the short or in the long form.
+    """
+    model = deepcopy(model)
+    owner = model.distiller
+    for name, loss in (owner.get('distill_losses') or {}).items():
+        owner = loss if 'loss_freekd' == name else owner
+    owner.update(preset=preset, prompt_ckpt=None)
+    return model
 
 
 def trainer(model: nn.Module, batch: dict, device: str) -> Run:
