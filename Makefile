@@ -33,7 +33,7 @@ env:
 
 demo: env
 	@$(VENV_PYTHON) -m mmfreekd.compat --enable
-	@$(VENV_PYTHON) tools/demo.py
+	@$(VENV_PYTHON) -m benchmarks.demo
 
 test: env
 	@$(TEST)
@@ -56,4 +56,4 @@ format: env
 
 clean:
 	rm -rf build dist *.egg-info mmfreekd/.mim .pytest_cache .ruff_cache
-	find mmfreekd tests tools configs -name __pycache__ -prune -exec rm -rf {} +
+	find mmfreekd tests tools configs benchmarks -name __pycache__ -prune -exec rm -rf {} +

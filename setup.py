@@ -10,7 +10,6 @@ from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 MIM_CONTENTS = ('tools', 'configs', 'model-index.yml')
-CLONE_ONLY = ('demo*.py',)  # of no use in an installed package
 EXTRAS = (
     *('onedl', 'openmmlab'),  # one of these, see docs/installation.md
     *('mim', 'robustness', 'sam', 'tests', 'wavelets'),
@@ -24,7 +23,7 @@ def copy_mim_contents(package: Path) -> None:
         package (Path): The directory of the package.
     """
     target = fresh_mim_directory(package)
-    ignore = shutil.ignore_patterns('__pycache__', '*.pyc', *CLONE_ONLY)
+    ignore = shutil.ignore_patterns('__pycache__', '*.pyc')
     for name in MIM_CONTENTS:
         source = ROOT / name
         if source.is_dir():

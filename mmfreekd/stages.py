@@ -192,8 +192,8 @@ def tuning_config(cfg: Config, prompts: Prompts) -> Config:
             if key in cfg.model
         },
     )
-    for key, part in _schedule(cfg, max_iters, lr).items():
-        tuning[key] = part
+    for key, value in _schedule(cfg, max_iters, lr).items():
+        tuning[key] = value  # update() would merge them
     tuning.custom_hooks = [
         dict(
             type='mmfreekd.PromptCheckpointHook',

@@ -92,7 +92,6 @@ def test_wheel_holds_the_package_and_what_mim_needs(wheel):
     expected = files_of_clone('mmfreekd') | {
         f'mmfreekd/.mim/{name}'
         for name in files_of_clone('tools', 'configs') | {'model-index.yml'}
-        if not name.startswith('tools/demo')
     }
     assert held == expected
 
