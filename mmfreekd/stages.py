@@ -177,14 +177,15 @@ def tuning_config(cfg: Config, prompts: Prompts) -> Config:
         for part in ('architecture', 'teacher')
     )
     tuning.pop('data_preprocessor', None)
+    batches = _batches_of(student, teacher)
+    if 'cfg_path' in cfg.model.teacher:
+        batches['_delete_'] = True  # those are merged into a file
     tuning.work_dir = str(Path(cfg.work_dir) / 'stage_1')
     tuning.model = dict(
         type='mmfreekd.FrequencyPromptTuning',
         architecture=dict(
             cfg.model.teacher,
-            data_preprocessor=dict(
-                _batches_of(student, teacher), _delete_=True
-            ),
+            data_preprocessor=batches,
         ),
         source=prompts.source,
         data_idx=prompts.data_idx,
@@ -195,7 +196,8 @@ def tuning_config(cfg: Config, prompts: Prompts) -> Config:
             if key in cfg.model
         },
     )
-    tuning.update(_schedule(cfg, max_iters, lr))
+    for key, value in _schedule(cfg, max_iters, lr).items():
+        tuning[key] = value  # update() would merge them
     tuning.custom_hooks = [
         dict(
             type='mmfreekd.PromptCheckpointHook',
