@@ -110,10 +110,11 @@ def _built(error: BaseException, frames: List[FrameType]) -> Optional[str]:
     name = found.get('obj_type')
     if found.get('obj_cls') is None and isinstance(name, str):
         return _unknown(name, found['registry'])
-    if any(f.f_locals.get('optimizer_cls', 0) is None for f in frames):
-        from mmengine.registry import OPTIMIZERS
+    for inner in (f.f_locals for f in frames):
+        if inner.get('optimizer_cls', 0) is None:
+            from mmengine.registry import OPTIMIZERS
 
-        return _unknown(found['args']['optimizer_cfg']['type'], OPTIMIZERS)
+            return _unknown(inner['optimizer_cfg']['type'], OPTIMIZERS)
     if 'type' not in found.get('cfg', 'type'):
         return f'a part of the config has no type: {str(found["cfg"])[:300]}'
     kind = found.get('obj_cls')
@@ -142,11 +143,12 @@ def _unknown(name: str, registry) -> str:
         known.update({key: f'{one.scope}.{key}' for key in one.module_dict})
         left += one.children.values()
     near = get_close_matches(name.split('.')[-1], known, n=3, cutoff=0.6)
-    return (
-        f'type={name!r} is not a {registry.name} that is known here. '
-        + (f'Did you mean {" or ".join(known[k] for k in near)}?' * bool(near))
-        + f'Known are {", ".join(sorted(known))}' * (len(known) < 30)
-    )
+    hint = ''
+    if near:
+        hint = f'. Did you mean {" or ".join(known[k] for k in near)}?'
+    elif len(known) < 30:
+        hint = f'. Known are {", ".join(sorted(known))}'
+    return f'type={name!r} is not a {registry.name} that is known here{hint}'
 
 
 def _arguments(kind: Callable, args: dict) -> Optional[str]:

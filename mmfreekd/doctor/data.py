@@ -128,8 +128,23 @@ def build_data(
         dataset = DATASETS.build(cfg)
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
+        _check_objects(dataset)
         return dataset, invented
     return None, invented
+
+
+def _check_objects(dataset: Any) -> None:
+    """Refuse a data set of detection whose first images are all empty."""
+    if not hasattr(dataset, 'get_data_info'):
+        return
+    infos = [dataset.get_data_info(i) for i in range(min(len(dataset), 99))]
+    if infos and not any(info.get('instances', True) for info in infos):
+        classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+        raise UsageError(
+            f'none of the first {len(infos)} images has an object of the '
+            f'classes {classes}: metainfo.classes must be the names of the '
+            'categories in ann_file (a single one with a comma after it)'
+        )
 
 
 def leaves(cfg: Any, key: str) -> Iterator[Tuple[str, dict]]:

@@ -102,7 +102,7 @@ def examine(cfg: Config, folder: str, report: Report) -> None:
     """Run one stage in a folder."""
     _check_launcher(cfg, report)
     _check_together(cfg, report)
-    report.cfg = deepcopy(cfg)
+    report.cfg = deepcopy(cfg._cfg_dict)
     if cfg.get('resume') and not cfg.get('load_from'):
         cfg.load_from = latest_checkpoint(cfg.get('work_dir') or '')
         cfg.resume = cfg.load_from is not None

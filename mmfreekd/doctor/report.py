@@ -108,9 +108,9 @@ def _plainly(error: Exception) -> str:
 def _find(cfg: Any, part: dict, path: str = '') -> Optional[str]:
     """The path of a part in a config."""
     if isinstance(cfg, dict):
-        if 'type' in cfg and all(
-            key in cfg and cfg[key] == value for key, value in part.items()
-        ):
+        if cfg.get('type', part) == part.get('type') and all(
+            key not in part or part[key] == value for key, value in cfg.items()
+        ):  # what is built may have arguments besides
             return path
         children = cfg.items()
     elif isinstance(cfg, (list, tuple)):

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any, Dict, Tuple
+from typing import Any, Dict
 
 import torch
 from mmengine.evaluator import Evaluator
@@ -44,6 +45,7 @@ class CautiousRunner(Runner):
 
     report: Report  # set before it is made
     model_failed = False
+    broken = False  # the model, or data
 
     def _or(self, key: str, build: Callable, fallback: Callable) -> Any:
         with self.report.attempt(key):
@@ -110,7 +112,7 @@ class CautiousRunner(Runner):
             # one by one, which also names what failed more exactly
             del self.report.problems[before:]
             built = examine_model(model, self.report) or Nothing()
-            self.model_failed = True
+            self.model_failed = self.broken = True
         name_modules(built, self.report)
         return built
 
@@ -144,7 +146,12 @@ class CautiousRunner(Runner):
         failed = []
         for hook in self._hooks:  # may grow meanwhile
             before = len(self.report.problems)
-            with self.report.attempt(hook.dry_run_key):
+            # what fails for want of a model or of data is no problem more
+            with (
+                suppress(Exception)
+                if self.broken
+                else self.report.attempt(hook.dry_run_key)
+            ):
                 getattr(hook, fn_name, lambda *_, **__: None)(self, **kwargs)
             if len(self.report.problems) > before:
                 failed.append(hook)
@@ -174,6 +181,7 @@ class CautiousRunner(Runner):
                 loader = super().build_dataloader(made, *args, **kwargs)
         if loader is None:
             loader = FirstBatches([0])
+            self.broken = True
         else:
             loader.__class__ = FirstBatches
             loader.invented = invented
