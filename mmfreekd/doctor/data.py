@@ -84,6 +84,11 @@ class InventedDataset(BaseDataset):
         ]
 
 
+def stand_in() -> InventedDataset:
+    """A data set in the place of one that cannot be built."""
+    return InventedDataset(tempfile.gettempdir(), 3, 1)
+
+
 class FirstBatches(DataLoader):
     """A data loader of which only the batches in ``few`` are taken."""
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from ..engine.hooks import PromptCheckpointHook
 from ..models.probe import image_channels
-from .data import FirstBatches, build_data, first_batches
+from .data import FirstBatches, build_data, first_batches, stand_in
 from .loops import run_train, run_val, tolerant
 from .model import examine_model, name_modules, remark_classes
 from .report import Report
@@ -174,12 +174,21 @@ class CautiousRunner(Runner):
                 image_channels(self.model),
             )
         loader = None
-        if dataset is not None:
-            # a function, for mmengine copies what it is given
-            made = dict(dataloader, dataset=dict(type=lambda: dataset))
-            with self.report.attempt(key):
-                loader = super().build_dataloader(made, *args, **kwargs)
-        if loader is None:
+        whole = dataset is not None
+        if not whole:  # typos of samplers are found all the same
+            dataset = stand_in()
+        with self.report.attempt(key):
+            try:
+                loader = super().build_dataloader(
+                    # a function, for mmengine copies what it is given
+                    dict(dataloader, dataset=dict(type=lambda: dataset)),
+                    *args,
+                    **kwargs,
+                )
+            except Exception as error:
+                if whole or isinstance(error, (KeyError, TypeError)):
+                    raise
+        if loader is None or not whole:
             loader = FirstBatches([0])
             self.broken = True
         else:

@@ -2,12 +2,13 @@
 
 import gc
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny_configs import det_config, seg_config, write_data
-from tiny_models import encoder_decoder
+from tiny_configs import det_config, seg_config, write_data, write_teacher
 
 from mmfreekd.doctor.dry_run import dry_run
 
@@ -27,10 +28,6 @@ def folder(tmp_path_factory):
 TRAIN = 'train_dataloader'
 DATA = f'{TRAIN}.dataset'
 HOOKS = 'default_hooks'
-LOSS = 'model.distiller.distill_losses.loss_more'
-MASKS = dict(
-    type='mmdet.FCNMaskHead', num_convs=1, in_channels=8, num_classes=2
-)
 
 # (task, the change of the config, words of the one problem)
 FAULTS = dict(
@@ -223,7 +220,7 @@ FAULTS = dict(
     ),
     # samplers and loaders
     sampler_type=(
-        'seg',
+        'det',
         {f'{TRAIN}.sampler.type': 'InfinitSampler'},
         'train_dataloader.sampler.*mmengine.InfiniteSampler',
     ),
@@ -332,7 +329,7 @@ FAULTS = dict(
     image_channels=(
         'seg',
         {'model.architecture.backbone.in_channels': 4},
-        'model.architecture.backbone',
+        'backbone.layer4.*4 channels',
     ),
     preprocessor=(
         'seg',
@@ -403,10 +400,220 @@ def teachers(folder):
 
 @pytest.mark.parametrize('name', FAULTS)
 def test_a_fault_is_found(folder, teachers, name):
-    import re
-
     task, change, words = FAULTS[name]
     report = dry_run(changed(folder, task, change))
     text = '\n'.join(report.problems)
     assert re.search(words, text, re.DOTALL), text or 'nothing'
     assert len(report.problems) <= 3, text
+
+
+def wrapped(kind, **arguments):
+    """A change that wraps the data set of training."""
+
+    def change(cfg):
+        dataset = cfg[TRAIN].dataset
+        if kind == 'ConcatDataset':
+            arguments['datasets'] = [dataset, dataset]
+        else:
+            arguments['dataset'] = dataset
+        cfg[TRAIN].dataset = dict(type=kind, **arguments)
+
+    return change
+
+
+def yolox(cfg):
+    """Mosaic in a wrapper, closed for the last epochs."""
+    cfg[TRAIN].dataset.pipeline = cfg[TRAIN].dataset.pipeline[:2]
+    packing = dict(type='PackDetInputs')
+    cfg[TRAIN].dataset = dict(
+        type='MultiImageMixDataset',
+        dataset=cfg[TRAIN].dataset,
+        pipeline=[
+            dict(type='Mosaic', img_scale=(64, 64)),
+            dict(type='Resize', scale=(64, 64), keep_ratio=False),
+            packing,
+        ],
+    )
+    head = dict(
+        type='mmdet.YOLOXHead',
+        num_classes=2,
+        in_channels=8,
+        feat_channels=8,
+        stacked_convs=1,
+    )
+    cfg.model.architecture = dict(
+        cfg.model.architecture,
+        bbox_head=head,
+        train_cfg=dict(assigner=dict(type='mmdet.SimOTAAssigner')),
+        test_cfg=dict(score_thr=0.0, nms=dict(type='nms', iou_threshold=0.5)),
+    )
+    cfg.custom_hooks = [
+        dict(
+            type='YOLOXModeSwitchHook',
+            num_last_epochs=3,
+            skip_type_keys=('Mosaic',),
+        ),
+        dict(type='EMAHook', ema_type='ExpMomentumEMA'),
+    ]
+
+
+def by_iterations(cfg):
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=50)
+    cfg.param_scheduler = [dict(type='ConstantLR', by_epoch=False)]
+    cfg[TRAIN].sampler.type = 'InfiniteSampler'
+
+
+def hooks(*custom_hooks):
+    return lambda cfg: cfg.update(custom_hooks=list(custom_hooks))
+
+
+def both_stages(cfg):
+    cfg.model.distiller.preset = 'paper'
+
+
+def student_alone(cfg):
+    cfg.model = cfg.model.architecture
+
+
+def one_channel(cfg):
+    """Images of one channel, as a medical data set has them."""
+    for part in (TRAIN, 'val_dataloader'):
+        cfg[part].dataset.pipeline[0].color_type = 'grayscale'
+    for model in (cfg.model.architecture, cfg.model.teacher):
+        model.data_preprocessor.update(mean=[0.0], std=[1.0], bgr_to_rgb=False)
+        model.backbone.in_channels = 1
+    cfg.model.teacher_ckpt = cfg.model.teacher_ckpt.replace('.pth', '_1.pth')
+    write_teacher(cfg.model.teacher, Path(cfg.model.teacher_ckpt), 'mmseg')
+
+
+def no_drop_last(cfg):
+    cfg[TRAIN].update(batch_size=8, drop_last=True)
+
+
+def without_validation(cfg):
+    cfg.update(val_cfg=None, val_dataloader=None, val_evaluator=None)
+
+
+def layer_decay(cfg):
+    cfg.optim_wrapper.paramwise_cfg = dict(
+        custom_keys=dict(backbone=dict(lr_mult=0.1))
+    )
+    cfg.optim_wrapper.accumulative_counts = 4
+    cfg.auto_scale_lr = dict(base_batch_size=16, enable=True)
+
+
+SWITCH = dict(
+    type='PipelineSwitchHook',
+    switch_epoch=9,
+    switch_pipeline=[
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='PackDetInputs'),
+    ],
+)
+GOOD = dict(
+    det=('det', lambda cfg: None),
+    seg=('seg', lambda cfg: None),
+    both_stages_det=('det', both_stages),
+    both_stages_seg=('seg', both_stages),
+    student_alone=('det', student_alone),
+    by_iterations=('det', by_iterations),
+    yolox=('det', yolox),
+    ema=('seg', hooks(dict(type='EMAHook'))),
+    pipeline_switch=('det', hooks(SWITCH)),
+    stop_distill=(
+        'det',
+        hooks(dict(type='mmrazor.StopDistillHook', stop_epoch=10)),
+    ),
+    early_stopping=(
+        'seg',
+        hooks(dict(type='EarlyStoppingHook', monitor='mIoU')),
+    ),
+    repeated=('det', wrapped('RepeatDataset', times=3)),
+    concatenated=('seg', wrapped('ConcatDataset')),
+    balanced=('det', wrapped('ClassBalancedDataset', oversample_thr=0.1)),
+    aspect_ratios=(
+        'det',
+        lambda cfg: cfg[TRAIN].update(
+            batch_sampler=dict(type='AspectRatioBatchSampler')
+        ),
+    ),
+    workers=(
+        'seg',
+        lambda cfg: cfg[TRAIN].update(num_workers=2, persistent_workers=True),
+    ),
+    drop_last=('seg', no_drop_last),
+    one_channel=('seg', one_channel),
+    without_validation=('det', without_validation),
+    optimiser=('seg', layer_decay),
+    best=(
+        'det',
+        lambda cfg: cfg[HOOKS].checkpoint.update(save_best='auto'),
+    ),
+)
+
+
+@pytest.mark.parametrize('name', GOOD)
+def test_no_false_alarm(folder, teachers, name):
+    task, change = GOOD[name]
+    cfg = changed(folder, task, {})
+    change(cfg)
+    before = cfg.pretty_text
+    report = dry_run(cfg)
+    assert not report.problems
+    assert not report.remarks
+    assert cfg.pretty_text == before
+
+
+def test_nothing_of_the_user_is_touched(folder, teachers, monkeypatch):
+    monkeypatch.chdir(folder)
+    cfg = changed(folder, 'seg', {})
+    both_stages(cfg)
+    files = sorted(folder.rglob('*'))
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()
+    assert not dry_run(cfg).problems
+    assert sorted(folder.rglob('*')) == files
+    assert torch.get_rng_state().equal(states[0])
+    assert (np.random.get_state()[1] == states[1]).all()
+
+
+def test_faults_of_many_parts_are_listed_at_once(folder, teachers):
+    names = [
+        'optimizer_type',
+        'scheduler_argument',
+        'hook_priority',
+        'transform_type',
+        'transform_value',
+        'sampler_type',
+        'metric_type',
+        'val_loop',
+        'log_processor',
+        'backend',
+        'backbone_argument',
+        'teacher_type',
+        'launcher',
+    ]
+    change = {}
+    for name in names:
+        assert FAULTS[name][0] == 'det'
+        change.update(FAULTS[name][1])
+    text = '\n'.join(dry_run(changed(folder, 'det', change)).problems)
+    for name in names:
+        assert re.search(FAULTS[name][2], text), name
+
+
+def test_a_last_batch_of_one(folder, teachers):
+    cfg = changed(folder, 'seg', {f'{TRAIN}.batch_size': 8})
+    cfg[TRAIN].sampler.type = 'DefaultSampler'
+    cfg[TRAIN].dataset.pipeline[2].crop_size = (32, 32)
+    for model in (cfg.model.architecture, cfg.model.teacher):
+        model.data_preprocessor.size = (32, 32)
+    (problem,) = dry_run(cfg).problems
+    assert "an epoch's last batch of 1 image" in problem
+    assert 'drop_last=True' in problem
+
+
+def test_invented_data_stand_in_for_missing_ones(folder, teachers):
+    report = dry_run(changed(folder, 'det', {f'{DATA}.data_root': 'nowhere'}))
+    assert report.rows and len(report.problems) == 2
+    assert 'invented images' in report.remarks[0]
