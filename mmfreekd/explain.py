@@ -175,7 +175,9 @@ def _arguments(kind: Callable, args: dict) -> Optional[str]:
 def accepted(kind: Callable) -> Optional[set]:
     """Names of the arguments that a class takes; None if it takes any."""
     known: set = set()
-    inits = [c.__init__ for c in getattr(kind, '__mro__', ()) if c != object]
+    inits = [
+        c.__init__ for c in getattr(kind, '__mro__', ()) if c is not object
+    ]
     for function in inits or [kind]:
         parameters = inspect.signature(function).parameters.values()
         known |= {p.name for p in parameters}

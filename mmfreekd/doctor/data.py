@@ -255,7 +255,9 @@ def first_batches(loader: DataLoader) -> List[Any]:
 def batch_size(batch: Any) -> int:
     """The number of images of a batch, as a data loader gives it."""
     value = batch['inputs'] if isinstance(batch, dict) else batch
-    return len(next(iter(value.values())) if isinstance(value, dict) else value)
+    return len(
+        next(iter(value.values())) if isinstance(value, dict) else value
+    )
 
 
 def writable(path: str) -> bool:

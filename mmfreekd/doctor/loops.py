@@ -98,8 +98,8 @@ def run_val(runner: Any, loop: Any, run: Callable) -> None:
     loop.run_iter = run_iter
     images = sum(batch_size(batch) for batch in loop.dataloader.few)
     for metric in getattr(runner.val_evaluator, 'metrics', ()):
-        metric.dry_run_partial = (
-            loop.dataloader.invented or images < len(loop.dataloader.dataset)
+        metric.dry_run_partial = loop.dataloader.invented or images < len(
+            loop.dataloader.dataset
         )
     with runner.report.attempt('val_cfg'):
         run()

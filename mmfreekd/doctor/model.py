@@ -98,9 +98,11 @@ def name_modules(model: nn.Module, report: Report) -> None:
     if isinstance(model, FreeKDDistill):
         own = 'model.architecture'
     if isinstance(teacher, nn.Module):
-        who = 'architecture' if isinstance(
-            model, FrequencyPromptTuning
-        ) else 'teacher'
+        who = (
+            'architecture'
+            if isinstance(model, FrequencyPromptTuning)
+            else 'teacher'
+        )
         for name, module in teacher.named_modules():
             report.modules[id(module)] = f'model.{who}.{name}'.rstrip('.')
     for name, module in model.named_modules():

@@ -308,8 +308,10 @@ class CautiousRunner(Runner):
                 'by_epoch=False, with begin and end in iterations',
             )
             return
-        unit, length = ('epochs', self.max_epochs) if by_epoch else (
-            'iterations', self.max_iters
+        unit, length = (
+            ('epochs', self.max_epochs)
+            if by_epoch
+            else ('iterations', self.max_iters)
         )
         end, begin = cfg.get('end', length), cfg.get('begin', 0)
         if begin >= length or (end > length and not converted):

@@ -279,9 +279,11 @@ FAULTS = dict(
     ),
     custom_log=(
         'det',
-        {'log_processor.custom_cfg': [
+        {
+            'log_processor.custom_cfg': [
                 dict(data_src='loss', method_name='meen')
-            ]},
+            ]
+        },
         'default_hooks.logger.*|log_processor',
     ),
     log_level=('det', {'log_level': 'INOF'}, 'log_level.*INOF'),
