@@ -109,7 +109,6 @@ if __name__ == '__main__':
         ],
         python_requires='>=3.10,<3.13',
         packages=find_packages(include=['mmfreekd', 'mmfreekd.*']),
-        package_data={'mmfreekd.frequency': ['haar.cpp']},
         install_requires=requirements('runtime'),
         extras_require={
             name: requirements(name)

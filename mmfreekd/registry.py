@@ -4,6 +4,7 @@ Write the scope out in configs: ``type='mmfreekd.FreeKDDistill'``.
 """
 
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
@@ -25,6 +26,12 @@ HOOKS = Registry(
     scope='mmfreekd',
     locations=['mmfreekd.engine'],
 )
+LOOPS = Registry(
+    'loop',
+    parent=MMENGINE_LOOPS,
+    scope='mmfreekd',
+    locations=['mmfreekd.engine'],
+)
 METRICS = Registry(
     'metric',
     parent=MMENGINE_METRICS,
@@ -38,4 +45,4 @@ TASK_UTILS = Registry(
     locations=['mmfreekd.models'],
 )
 
-__all__ = ['HOOKS', 'METRICS', 'MODELS', 'TASK_UTILS']
+__all__ = ['HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'TASK_UTILS']

@@ -17,7 +17,7 @@ from typing import Dict, List, Tuple
 
 from torch import Tensor
 
-from .checkpoints import listing
+from .checkpoints.matching import listing
 from .errors import CheckpointError
 
 Weights = Dict[str, Tensor]

@@ -7,10 +7,10 @@ from typing import Dict, List, NamedTuple, Optional
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
+from .checkpoints.prompts import read_prompts
 from .errors import UsageError
 from .models.zoo import model_config
 from .presets import STAGE_1, resolve_preset, without_none
-from .prompt_files import read_prompts
 
 MAX_ITERS = 2000
 # Adam's; MasKD tunes its tokens with it
@@ -196,8 +196,8 @@ def tuning_config(cfg: Config, prompts: Prompts) -> Config:
             if key in cfg.model
         },
     )
-    for key, value in _schedule(cfg, max_iters, lr).items():
-        tuning[key] = value  # update() would merge them
+    for key, part in _schedule(cfg, max_iters, lr).items():
+        tuning[key] = part
     tuning.custom_hooks = [
         dict(
             type='mmfreekd.PromptCheckpointHook',

@@ -1,8 +1,12 @@
 """Fixtures for all tests."""
 
+import os
 import random
 import sys
 from pathlib import Path
+
+# read when Triton is imported: kernels run on the CPU
+os.environ.setdefault('TRITON_INTERPRET', '1')
 
 import numpy as np
 import pytest

@@ -17,12 +17,13 @@ ORIENTATIONS = ('horizontal', 'vertical', 'diagonal')
 
 def pywt_bands(x, levels, wavelet='haar'):
     """The bands of ``x`` as PyWavelets takes them, in float64."""
-    low, bands = x.detach().double().numpy(), {}
+    low, bands = x.detach().cpu().double().numpy(), {}
     for level in range(1, levels + 1):
         low, details = pywt.dwt2(low, wavelet, mode='zero')
         for name, detail in zip(ORIENTATIONS, details, strict=True):
-            bands[f'level{level}_{name}'] = torch.from_numpy(detail)
-    return dict(bands, low=torch.from_numpy(low))
+            detail = torch.from_numpy(detail).to(x.device)
+            bands[f'level{level}_{name}'] = detail
+    return dict(bands, low=torch.from_numpy(low).to(x.device))
 
 
 def haar_bands(x, levels):

@@ -1,9 +1,10 @@
 import io
+import math
 import pickle
 
+import numpy as np
 import pytest
 import torch
-from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 from torch.testing import assert_close
@@ -15,11 +16,11 @@ from mmfreekd.checkpoints import (
     load_strictly,
     read_checkpoint,
     refuse_foreign,
-    save_whole,
+    save_atomically,
 )
+from mmfreekd.checkpoints.prompts import load_prompts, save_prompts
 from mmfreekd.errors import CheckpointError
 from mmfreekd.models import FrequencyPrompt
-from mmfreekd.prompt_files import load_prompts, save_prompts
 
 LAYOUT = dict(
     channels=(4, 6),
@@ -163,18 +164,18 @@ def test_forgives_a_missing_count_of_batches(path):
         (lambda w: w.pop('0.bias'), r'missing in the file \(1\):\n    0.bias'),
         (
             lambda w: w.update(head=w['0.bias']),
-            r'left over in the file \(1\):\n    head',
+            r'unexpected in the file \(1\):\n    head',
         ),
         (
             lambda w: w.update({'0.bias': torch.ones(5)}),
-            r'of another shape \(1\):\n    0.bias is \(5,\), expected \(3,\)',
+            r'another shape \(1\):\n    0.bias is \(5,\), expected \(3,\)',
         ),
         (
             lambda w: (
                 w.update({'0.bias': torch.ones(5), 'x': torch.ones(1)}),
                 w.pop('1.weight'),
             ),
-            'missing.*1.weight.*left over.*x.*another shape.*0.bias',
+            'missing.*1.weight.*unexpected.*x.*another shape.*0.bias',
         ),
         (lambda w: w.clear(), r'missing in the file \(6\)'),
     ],
@@ -195,7 +196,7 @@ def test_a_long_list_is_cut(path):
     torch.save({f'w{i:02}': torch.ones(1) for i in range(14)}, path)
     with pytest.raises(CheckpointError) as error:
         load_strictly(nn.Sequential(), path, 'teacher_ckpt')
-    assert 'left over in the file (14)' in str(error.value)
+    assert 'unexpected in the file (14)' in str(error.value)
     assert 'w09' in str(error.value) and 'w10' not in str(error.value)
     assert '... and 4 more' in str(error.value)
 
@@ -251,7 +252,9 @@ def test_a_file_without_weights_is_named(path, content, kind):
     'call',
     [
         (print, ('this must not be printed',)),
-        (getattr, (HistoryBuffer, 'update')),
+        (eval, ('1 + 1',)),
+        (np.fromfile, ('/dev/null',)),
+        (torch.load, ('x.pth',)),
     ],
 )
 def test_a_file_that_is_not_safe_is_named(path, call):
@@ -262,7 +265,8 @@ def test_a_file_that_is_not_safe_is_named(path, call):
 
     torch.save(dict(harm=Harm()), path)
     with pytest.raises(
-        CheckpointError, match='(?s)teacher_ckpt: .*file.pth.*(print|update)'
+        CheckpointError,
+        match='(?s)teacher_ckpt: .*file.pth.*(print|eval|fromfile|load)',
     ):
         read_checkpoint(path, 'teacher_ckpt')
 
@@ -308,26 +312,34 @@ def test_only_the_named_part_is_left_out():
 
 
 def test_a_file_is_written_whole_or_not_at_all(path, tmp_path):
-    save_whole(dict(weight=torch.ones(1)), path)
+    save_atomically(dict(weight=torch.ones(1)), path)
     with pytest.raises((pickle.PicklingError, AttributeError)):
-        save_whole(dict(weight=lambda: None), path)
+        save_atomically(dict(weight=lambda: None), path)
     assert_close(torch.load(path)['weight'], torch.ones(1))
 
 
 @pytest.mark.parametrize(
     'weights, message',
     [
-        ({'neck.weight': torch.ones(1)}, 'belong together.*neck.weight'),
-        ({'architecture.0.bias': torch.ones(1)}, 'one of a distillation'),
+        (
+            {'neck.weight': torch.ones(1)},
+            'found: neck.weight.*belong together',
+        ),
+        (
+            {'architecture.0.bias': torch.ones(1)},
+            'checkpoint of a distillation',
+        ),
         ({'0.weight': torch.ones(9, 9)}, 'belong together'),
         ({'1.num_batches_tracked': torch.tensor(1)}, 'belong together'),
-        ({}, 'no weights'),
+        ({}, 'found: no weights'),
     ],
 )
 def test_a_checkpoint_that_holds_nothing_of_a_model(weights, message):
     model = small_model()
     refuse_foreign(model)
-    with pytest.raises(CheckpointError, match=f'this Sequential.*{message}'):
+    with pytest.raises(
+        CheckpointError, match=f"checkpoint's keys match Sequential.*{message}"
+    ):
         load_state_dict(model, weights)
     load_state_dict(model, {'0.bias': torch.full((3,), 7.0)})
     assert_close(model[0].bias.detach(), torch.full((3,), 7.0))
@@ -370,10 +382,26 @@ def test_the_student_alone_is_exported(distillation, tmp_path):
     )
 
 
-def test_what_holds_no_student_is_refused(path, tmp_path):
-    torch.save(dict(state_dict={'backbone.weight': torch.ones(1)}), path)
-    with pytest.raises(
-        CheckpointError, match="holds no student.*begin with 'architecture.'"
-    ):
+@pytest.mark.parametrize('weights', [{}, {'prompts.0.prompts': torch.ones(1)}])
+def test_what_holds_no_student_is_refused(path, tmp_path, weights):
+    torch.save(dict(state_dict=weights), path)
+    with pytest.raises(CheckpointError, match='holds no student'):
         export_student(path, str(tmp_path / 'student.pth'))
     assert not (tmp_path / 'student.pth').exists()
+
+
+@pytest.mark.parametrize('number', [math.nan, math.inf])
+def test_a_student_that_is_not_finite_keeps_the_earlier_export(
+    distillation, tmp_path, number
+):
+    target = tmp_path / 'student.pth'
+    export_student(distillation, str(target))
+    before = target.read_bytes()
+    content = torch.load(distillation)
+    content['state_dict']['architecture.neck.weight'][1] = number
+    torch.save(content, distillation)
+    with pytest.raises(
+        CheckpointError, match='(?s)is not exported.*neck.weight is not finite'
+    ):
+        export_student(distillation, str(target))
+    assert target.read_bytes() == before

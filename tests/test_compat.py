@@ -1,14 +1,9 @@
 import os
-import pickle
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from mmengine.logging import HistoryBuffer
-from torch.testing import assert_close
 
 import mmfreekd
 from mmfreekd import compat
@@ -31,14 +26,6 @@ def python(code, **env):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-def history():
-    """What mmengine keeps of a logged value."""
-    buffer = HistoryBuffer()
-    for value in (3.0, 1.0, np.float64(2.5)):
-        buffer.update(value)
-    return buffer
 
 
 def test_importing_the_package_imports_nothing_heavy():
@@ -125,110 +112,6 @@ def test_fills_in_for_quantization_only_where_it_is_broken(
     )
     spec = compat.CompatFinder().find_spec(compat.RAZOR_QUANTIZATION)
     assert (spec is not None) == mended
-
-
-@pytest.fixture
-def save(tmp_path):
-    """Saves something as training does and returns the path."""
-
-    def save(content):
-        path = str(tmp_path / 'checkpoint.pth')
-        torch.save(content, path)
-        return path
-
-    return save
-
-
-@pytest.fixture
-def without_mends():
-    """torch.load as it is without mmfreekd."""
-    allowed = torch.serialization.get_safe_globals()
-    torch.serialization.clear_safe_globals()
-    yield
-    torch.serialization.add_safe_globals(allowed)
-
-
-def test_a_training_checkpoint_loads_by_default(save):
-    numbers = {code: np.arange(3).astype(code) for code in '?bBhHiIlLqQefd'}
-    scalars = {code: array[1] for code, array in numbers.items()}
-    loaded = torch.load(
-        save(
-            dict(
-                message_hub=dict(log_scalars=dict(loss=history())),
-                numbers=numbers,
-                scalars=scalars,
-            )
-        )
-    )
-    buffer = loaded['message_hub']['log_scalars']['loss']
-    assert isinstance(buffer, HistoryBuffer)
-    for kept, expected in zip(buffer.data, history().data, strict=True):
-        np.testing.assert_array_equal(kept, expected)
-    for statistic in ('min', 'max', 'current', 'mean'):
-        assert buffer.statistics(statistic) == history().statistics(statistic)
-    for code, array in numbers.items():
-        np.testing.assert_array_equal(loaded['numbers'][code], array)
-        assert loaded['scalars'][code] == scalars[code]
-        assert loaded['scalars'][code].dtype == array.dtype
-
-
-def test_without_the_mend_it_does_not(save, without_mends):
-    with pytest.raises(pickle.UnpicklingError, match='Weights only'):
-        torch.load(save(dict(loss=history())))
-
-
-class Asks:
-    """Pickles as a call of ``function(*args)``."""
-
-    def __init__(self, function, *args):
-        self.call = function, args
-
-    def __reduce__(self):
-        return self.call
-
-
-@pytest.mark.parametrize(
-    'owner, name',
-    [
-        (HistoryBuffer, 'update'),
-        (HistoryBuffer, '__init__'),
-        (HistoryBuffer, 'mean.__globals__'),
-        (np.ndarray, 'tofile'),
-        (np.ndarray, 'mean'),
-        (np.dtype, 'str'),
-    ],
-)
-def test_another_attribute_is_refused(save, owner, name):
-    path = save(dict(x=Asks(getattr, owner, name)))
-    with pytest.raises(
-        Exception,
-        match=f"asks for '{name}' of .*only the "
-        'statistics of mmengine.logging.HistoryBuffer',
-    ):
-        torch.load(path)
-
-
-@pytest.mark.parametrize(
-    'function, args',
-    [
-        (os.getcwd, ()),
-        (print, ('harm',)),
-        (eval, ('1 + 1',)),
-        (np.fromfile, ('/dev/null',)),
-        (torch.load, ('x.pth',)),
-        (setattr, (HistoryBuffer, 'x', 1)),
-        (delattr, (HistoryBuffer, 'x')),
-    ],
-)
-def test_another_global_is_refused(save, function, args):
-    path = save(dict(x=Asks(function, *args)))
-    with pytest.raises(pickle.UnpicklingError, match='Weights only'):
-        torch.load(path)
-
-
-def test_tensors_load_as_ever(save):
-    x = torch.randn(3)
-    assert_close(torch.load(save(dict(x=x)))['x'], x)
 
 
 @pytest.fixture

@@ -47,7 +47,8 @@ def said(monkeypatch):
     """What is logged."""
     texts = []
     monkeypatch.setattr(
-        'mmengine.logging.print_log', lambda text, **kwargs: texts.append(text)
+        'mmfreekd.checkpoints.downloads.print_log',
+        lambda text, **kwargs: texts.append(text),
     )
     return texts
 
@@ -57,33 +58,48 @@ def test_a_download_is_checked_and_reported(zoo, said):
     content = read_checkpoint(url, 'teacher_ckpt')
     assert content['state_dict']['w'].tolist() == [1, 1, 1]
     assert digest in said[0] and 'bytes' in said[0]
-    assert 'as its name says' in said[0]
+    assert 'as in its name' in said[0]
 
 
 def test_another_file_than_its_name_says_is_refused(zoo, tmp_path):
     url, digest = zoo('0123abcd')
     for _ in range(2):  # nothing of it is kept
         with pytest.raises(
-            CheckpointError, match=f'begins with 0123abcd.*got {digest}'
+            CheckpointError, match=f'expected "0123abcd", got "{digest}'
         ):
             read_checkpoint(url, 'teacher_ckpt')
     assert not list((tmp_path / 'cache').rglob('*.pth'))
 
 
-def test_a_cached_file_is_checked_too(zoo, tmp_path):
+def test_a_cached_file_is_checked_and_left_as_it_is(zoo, tmp_path):
     url, _ = zoo()
-    read_checkpoint(url, 'teacher_ckpt')
-    (cached,) = (tmp_path / 'cache').rglob('*.pth')
-    cached.write_bytes(cached.read_bytes()[:-1])
-    with pytest.raises(CheckpointError, match='It was removed'):
+    cached = tmp_path / 'cache/hub/checkpoints' / url.rsplit('/', 1)[1]
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b'put there by hand')
+    with pytest.raises(CheckpointError, match='It is left as it is'):
         read_checkpoint(url, 'teacher_ckpt')
-    read_checkpoint(url, 'teacher_ckpt')
+    assert cached.read_bytes() == b'put there by hand'
+
+
+@pytest.mark.parametrize('asked', ['a+b.pth', 'a%2Bb.pth'])
+@pytest.mark.parametrize('cached', ['a+b.pth', 'a%2Bb.pth'])
+def test_a_plus_in_a_name_is_found_either_way(zoo, tmp_path, asked, cached):
+    folder = tmp_path / 'cache/hub/checkpoints'
+    folder.mkdir(parents=True)
+    torch.save(dict(w=torch.ones(1)), folder / cached)
+    url = f'http://127.0.0.1:9/{asked}'  # where nobody answers
+    assert read_checkpoint(url, 'teacher_ckpt').keys() == {'w'}
+
+
+def test_a_date_is_not_a_checksum(zoo):
+    url, _ = zoo('20200130')
+    assert 'state_dict' in read_checkpoint(url, 'teacher_ckpt')
 
 
 def test_a_name_without_a_checksum_is_said_to_have_none(zoo, said):
     url, _ = zoo()
     CheckpointLoader.load_checkpoint(url.rsplit('/', 1)[0] + '/x.pth')
-    assert 'its name carries none' in said[0]
+    assert 'not in its name' in said[0]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +120,7 @@ def test_an_address_without_a_file_says_what_to_fetch(
     folder = tmp_path / 'cache/hub/checkpoints'
     said = str(error.value)
     assert said.startswith(f'{what}: {url} cannot be downloaded (HTTP Error')
-    assert f'Fetch {name} by hand and put it into {folder}' in said
+    assert f'Download {name} by hand and put it into {folder}' in said
     assert said.endswith(option)
 
 
@@ -115,7 +131,7 @@ def test_a_host_that_cannot_be_reached(monkeypatch, tmp_path, url):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     with pytest.raises(
         CheckpointError,
-        match='teacher_ckpt: http.*cannot be downloaded.*Fetch net.pth by '
+        match='teacher_ckpt: http.*cannot be downloaded.*Download net.pth by '
         'hand .*--cfg-options model.teacher_ckpt=FILE',
     ):
         read_checkpoint(url, 'teacher_ckpt')

@@ -14,11 +14,11 @@ from mmengine.registry import init_default_scope
 from tiny_models import det_batch, losses_of, seg_batch
 
 import mmfreekd.registry
+from mmfreekd.checkpoints.prompts import save_prompts
 from mmfreekd.models import FrequencyPrompt
 from mmfreekd.models.inheritance import inherit
 from mmfreekd.models.pyramid import channels_per_level
 from mmfreekd.models.zoo import build_model
-from mmfreekd.prompt_files import save_prompts
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 ALL = sorted(CONFIGS.rglob('*.py'))

@@ -18,9 +18,9 @@ from mmengine.structures import BaseDataElement
 from tiny_models import losses_of, seg_batch
 
 import mmfreekd.registry
+from mmfreekd.checkpoints.prompts import save_prompts
 from mmfreekd.models import FreeKDLoss, FrequencyPrompt
 from mmfreekd.models.zoo import build_model
-from mmfreekd.prompt_files import save_prompts
 
 pytest.importorskip('transformers')
 CONFIGS = Path(__file__).parents[1] / 'configs'

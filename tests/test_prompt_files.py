@@ -1,7 +1,7 @@
 """Prompts of the official release, loaded as if stage 1 had written them."""
 
-import argparse
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,9 +9,16 @@ from references import ORIENTATIONS, pywt_bands
 from torch.testing import assert_close
 
 from mmfreekd import __version__
+from mmfreekd.checkpoints.prompts import (
+    from_official,
+    prompts_meta,
+    read_prompts,
+    save_prompts,
+)
 from mmfreekd.errors import CheckpointError
 from mmfreekd.models import FreeKDLoss, FrequencyPrompt
-from mmfreekd.prompt_files import (
+from mmfreekd.presets import PRESETS
+from mmfreekd.checkpoints.prompts import (
     from_official,
     prompts_meta,
     read_prompts,
@@ -88,22 +95,6 @@ def mask_by_hand(details, prompts):
     return mask
 
 
-def loss_by_hand(s_levels, t_levels, tokens, first_band):
-    """Mean over (N, T, C, orientations, h, w) of each band, all added."""
-    total = 0
-    for s, t, token in zip(s_levels, t_levels, tokens, strict=True):
-        s_bands, t_bands = official_bands(s), official_bands(t)
-        for b in range(first_band, 4):
-            mask = mask_by_hand(t_bands[b], token[b])
-            terms = [
-                (mask[:, i : i + 1] * (x - y)).abs().mean()
-                for i in range(mask.size(1))
-                for x, y in zip(t_bands[b], s_bands[b], strict=True)
-            ]
-            total = total + sum(terms) / len(terms)
-    return total
-
-
 def test_each_band_gets_its_own_prompts(path):
     # a number of its own for each band, told apart from all others
     tokens = [
@@ -119,17 +110,6 @@ def test_each_band_gets_its_own_prompts(path):
             for band, prompts in zip(official_bands(t), token, strict=True)
         ]
         assert_close(loss.masks(t, t, level), expected)
-
-
-@pytest.mark.parametrize('low_band', [False, True])
-def test_gives_the_loss_as_written_by_hand(path, low_band):
-    tokens = make_tokens()
-    torch.save(official(tokens), path)
-    s_levels, t_levels = features()
-    assert_close(
-        load(path, low_band=low_band)(s_levels, t_levels),
-        loss_by_hand(s_levels, t_levels, tokens, 1 - low_band).float(),
-    )
 
 
 @pytest.mark.parametrize(
@@ -183,35 +163,95 @@ def test_nothing_else_of_the_file_is_kept():
 
 
 @pytest.mark.parametrize(
-    'changes, message',
+    'said, message',
     [
+        (dict(band_layout='subband'), 'band_layout is level, but the config'),
+        (dict(num_prompts=6), 'num_prompts is 3, but the config says 6'),
+        (dict(channels=5), r'channels is \[4, 4\].* says \[5, 5\]'),
+        (dict(num_levels=3), r'are 2 pyramid level\(s\).* num_levels=3'),
         (
-            dict(band_layout='subband'),
-            'band_layout is level, expected subband. ',
+            dict(levels=2, preset=dict(name='plus', wavelet='db2')),
+            'wavelet is haar, but .* says db2; levels is 3, but .* says 2',
         ),
         (
-            dict(num_prompts=None),
-            'num_prompts is 3, expected 6. ',
-        ),
-        (
-            dict(num_prompts=None, preset='paper'),
-            'num_prompts is 3, expected 2; band_layout is level, expected '
-            'subband. ',
-        ),
-        (
-            dict(levels=2, wavelet='db2'),
-            'levels is 3, expected 2; wavelet is haar, expected db2. ',
+            dict(preset=dict(name='official', num_prompts=2)),
+            'num_prompts is 3, but the config says 2',
         ),
     ],
 )
-def test_another_layout_is_refused_with_the_preset(path, changes, message):
+def test_a_layout_that_the_config_says_otherwise_is_refused(
+    path, said, message
+):
     torch.save(official(make_tokens()), path)
     with pytest.raises(
         CheckpointError,
-        match=f'of another layout: {message}Set the same.*stage 1. They come '
-        "from the official release of FreeKD: preset='official' of FreeKDLoss",
+        match=f'of another layout: .*{message}.*Leave these arguments out.*'
+        "They come from the official release of FreeKD: take preset='offi",
     ):
-        load(path, **changes)
+        load(path, **{'num_prompts': None, **said})
+
+
+@pytest.mark.parametrize('preset', ['paper', dict(name='official', levels=3)])
+@pytest.mark.parametrize(
+    'layout, logged',
+    [
+        (dict(num_prompts=4, levels=2, band_layout='level'), True),
+        (dict(num_prompts=6, band_layout='level'), 'paper'),
+        (dict(num_prompts=2), 'official'),
+    ],
+)
+def test_a_preset_follows_the_file(path, monkeypatch, preset, layout, logged):
+    said = []
+    monkeypatch.setattr(
+        'mmfreekd.models.losses.freekd_loss.print_log',
+        lambda text, **kwargs: said.append(text),
+    )
+    prompts = make_prompts(**layout)
+    save_prompts(prompts, path)
+    if isinstance(preset, dict) and layout.get('levels'):
+        with pytest.raises(CheckpointError, match='levels is 2, but the'):
+            FreeKDLoss(preset=preset, prompt_ckpt=path)
+        return
+    loss = FreeKDLoss(preset=preset, prompt_ckpt=path)
+    name = preset if isinstance(preset, str) else preset['name']
+    own = prompts_meta(prompts)
+    assert loss.channels == own.pop('channels') == [3, 5]
+    assert loss.preset == replace(PRESETS[name], **own)
+    assert len(said) == (logged in (True, name))
+    assert all('the values of the file are used' in text for text in said)
+    assert_close(loss.prompts_1, prompts[1].prompts.detach())
+
+
+@pytest.mark.parametrize(
+    'tuned, data_idx, picked',
+    [
+        (None, None, [0, 1, 2, 3]),
+        (None, [0, 1, 2, 3], [0, 1, 2, 3]),
+        (None, [1, 3], [1, 3]),
+        (None, [3, 0], [3, 0]),
+        (None, [3, 4, 5, 6], [0, 1, 2, 3]),  # it does not tell which
+        ([1, 2, 3, 4], None, [0, 1, 2, 3]),
+        ([1, 2, 3, 4], [2, 4], [1, 3]),
+        ([1, 2, 3, 4], [0, 1, 2, 3], r'levels \[0\] are'),
+        (None, [3, 4], r'levels \[0, 1, 2, 3\] .* levels \[4\] are'),
+    ],
+)
+def test_levels_of_a_longer_file_are_chosen(path, tuned, data_idx, picked):
+    prompts = make_prompts(channels=(3, 4, 5, 6))
+    save_prompts(prompts, path, dict(data_idx=tuned))
+    if isinstance(picked, str):
+        with pytest.raises(CheckpointError, match=picked):
+            FreeKDLoss(prompt_ckpt=path, data_idx=data_idx)
+        return
+    # channels only check
+    channels = [prompts[i].prompts.size(2) for i in picked]
+    loss = FreeKDLoss(channels, prompt_ckpt=path, data_idx=data_idx)
+    assert loss.channels == channels
+    for i, level in enumerate(picked):
+        prompt = getattr(loss, f'prompts_{i}')
+        assert_close(prompt, prompts[level].prompts.detach(), rtol=0, atol=0)
+    with pytest.raises(CheckpointError, match='of another layout: channels'):
+        FreeKDLoss(channels[::-1], prompt_ckpt=path, data_idx=data_idx)
 
 
 def spoil(change):
@@ -297,22 +337,6 @@ def test_what_only_looks_like_it_holds_no_prompts(path, content):
         CheckpointError,
         match='holds no frequency prompts; expected .* stage 1 writes, or a '
         r'checkpoint of the official .*\(keys mask_modules.0.mask_token',
-    ):
-        load(path)
-
-
-def test_objects_that_are_not_loaded_are_named(path):
-    torch.save(
-        dict(
-            meta=dict(args=argparse.Namespace(lr=0.01)),
-            state_dict=official(make_tokens()),
-        ),
-        path,
-    )
-    with pytest.raises(
-        CheckpointError,
-        match='(?s)prompt_ckpt: .*official.pth.*cannot be read.*holds objects '
-        'that are not loaded.*argparse.Namespace',
     ):
         load(path)
 

@@ -13,7 +13,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 from test_configs import CONFIGS, FREEKD, STAGE_1, STAGE_2, name
 
 from mmfreekd.errors import CheckpointError
-from mmfreekd.presets import preset_with
+from mmfreekd.presets import resolve_preset
 from mmfreekd.registry import MODELS
 
 TRAIN = CONFIGS.parent / 'tools' / 'train.py'
@@ -89,7 +89,7 @@ def test_the_prompts_of_stage_2_come_from_a_stage_1(path):
     assert prompts.channels == loss.channels
     assert prompts.get('num_levels') == loss.get('num_levels')
     assert prompts.preset == loss.preset
-    preset_with(loss.preset)
+    resolve_preset(loss.preset)
 
 
 @pytest.mark.parametrize('path', STAGE_2, ids=name)

@@ -120,8 +120,6 @@ def benchmark(args: argparse.Namespace) -> Path:
 
 def machine(args: argparse.Namespace) -> Row:
     """Where and with what the figures were measured."""
-    from mmfreekd.frequency import native
-
     commit = subprocess.run(
         ['git', '-C', str(CLONE), 'rev-parse', '--short', 'HEAD'],
         capture_output=True,
@@ -136,7 +134,6 @@ def machine(args: argparse.Namespace) -> Row:
         device=device,
         threads=args.threads,
         torch=torch.__version__,
-        kernels=native.kernels().library is not None,
         repeats=args.repeats,
         clock=args.clock,
     )

@@ -36,7 +36,18 @@ def main() -> None:
     cfg = load_config(args)
     cfg.load_from = need_checkpoint(args.checkpoint)
     cfg.resume = False
-    runner = build_runner(cfg)
+    from mmfreekd.checkpoints import MissingCheckpointError, exported_student
+
+    try:
+        runner = build_runner(cfg)
+    except MissingCheckpointError as error:
+        student = exported_student(args.checkpoint)
+        if student is None:
+            raise
+        raise UsageError(
+            f'{error}. To test the student alone, no teacher is needed: give '
+            f'the config of the student and {student}'
+        )
     if args.out:
         from mmengine.evaluator import DumpResults
 

@@ -112,7 +112,10 @@ def set_resume(cfg, checkpoint: str) -> None:
     """
     from mmengine.logging import print_log
 
-    from mmfreekd.resume import check_resumable, latest_checkpoint
+    from mmfreekd.checkpoints.resuming import (
+        check_resumable,
+        latest_checkpoint,
+    )
 
     if checkpoint == 'auto':
         latest = latest_checkpoint(cfg.work_dir)

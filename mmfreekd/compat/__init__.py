@@ -16,10 +16,8 @@ import importlib.machinery
 import importlib.util
 import logging
 import sys
-from pickle import UnpicklingError
 
-from .downloads import check_downloads
-from .whole_checkpoints import remove_last, write_whole
+from .mmengine_files import read_safely, remove_last, write_atomically
 
 RAZOR_QUANTIZATION = 'mmrazor.structures.quantization.backend_config'
 MMENGINE_CHECKPOINT = 'mmengine.runner.checkpoint'
@@ -49,67 +47,6 @@ def without_quantization(module) -> None:
     )
 
 
-def allow_training_checkpoints(module) -> None:
-    """Let ``torch.load`` read what mmengine's checkpoints hold, no more.
-
-    These are the log history and numpy's scalars and arrays. The files also
-    name ``builtins.getattr``, for four methods of the history; in its place
-    stands :func:`history_statistic`, which returns these and nothing else.
-    """
-    import numpy as np
-    import torch
-    from mmengine.logging import HistoryBuffer
-
-    if not hasattr(torch.serialization, 'add_safe_globals'):
-        return  # before torch 2.5; there weights_only is off by default
-    core = np._core if hasattr(np, '_core') else np.core
-    allowed = [
-        HistoryBuffer,
-        (history_statistic, 'builtins.getattr'),
-        np.ndarray,
-        np.dtype,
-    ]
-    for package in ('numpy.core', 'numpy._core'):
-        for name in ('scalar', '_reconstruct'):
-            allowed.append(
-                (
-                    getattr(core.multiarray, name),
-                    f'{package}.multiarray.{name}',
-                )
-            )
-    allowed += {type(np.dtype(code)) for code in '?bBhHiIlLqQefd'}
-    torch.serialization.add_safe_globals(allowed)
-
-
-def mend_loading(module) -> None:
-    """Mend ``mmengine.runner.checkpoint``."""
-    allow_training_checkpoints(module)
-    check_downloads(module)
-
-
-def history_statistic(owner, name: str):
-    """Stand in for ``getattr`` while a checkpoint is read.
-
-    Raises:
-        UnpicklingError: If anything but a statistic of a HistoryBuffer is
-            asked for.
-    """
-    from mmengine.logging import HistoryBuffer
-
-    if owner is not HistoryBuffer or name not in (
-        'min',
-        'max',
-        'current',
-        'mean',
-    ):
-        raise UnpicklingError(
-            f'a checkpoint asks for {name!r} of {owner!r}: only the '
-            'statistics of mmengine.logging.HistoryBuffer are read from '
-            'files. Do not load this file unless you know who made it'
-        )
-    return getattr(owner, name)
-
-
 def know_mmfreekd(module) -> None:
     """Make ``_base_ = 'mmfreekd::...'`` work in configs."""
     module.MODULE2PACKAGE['mmfreekd'] = 'mmfreekd'
@@ -120,9 +57,9 @@ class CompatFinder(importlib.abc.MetaPathFinder):
 
     mends = {
         RAZOR_QUANTIZATION: without_quantization,
-        MMENGINE_CHECKPOINT: mend_loading,
+        MMENGINE_CHECKPOINT: read_safely,
         MMENGINE_CONFIG: know_mmfreekd,
-        MMENGINE_BACKEND: write_whole,
+        MMENGINE_BACKEND: write_atomically,
         MMENGINE_HOOK: remove_last,
     }
 

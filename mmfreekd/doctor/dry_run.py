@@ -18,9 +18,9 @@ from mmengine.runner import Runner
 from mmengine.utils import ManagerMixin
 
 from ..checkpoints import refuse_foreign
+from ..checkpoints.resuming import check_resumable, latest_checkpoint
 from ..engine.hooks import FreeKDHook
 from ..explain import did_you_mean
-from ..resume import check_resumable, latest_checkpoint
 from ..stages import is_tuned, set_prompt_ckpt, tuning_config
 from .data import writable
 from .report import Report

@@ -44,7 +44,6 @@ def examine_environment() -> List[Finding]:
         operators,
         torchvision,
         compatibility,
-        kernels,
         devices,
     )
     return [finding for check in checks for finding in check()]
@@ -134,15 +133,6 @@ def compatibility() -> List[Finding]:
         mend = 'python -m mmfreekd.compat --enable'
         findings.append(Finding('mmrazor.models', f'broken: {error}', mend))
     return findings
-
-
-def kernels() -> List[Finding]:
-    """The CPU kernels of the frequency distance, which it can do without."""
-    try:
-        from ..frequency import native
-    except ImportError:  # no torch, which is reported above
-        return []
-    return [Finding('CPU kernels', native.kernels().state)]
 
 
 def devices() -> List[Finding]:

@@ -15,7 +15,6 @@ from ..models.inheritance import start_from
 from ..models.sources import find_source
 from ..models.zoo import build_model, load_teacher, refuse_random_teacher
 from ..registry import MODELS
-from ..stages import num_classes
 from .report import Report, Row
 
 # the recorders whose source is a layer
@@ -109,31 +108,6 @@ def name_modules(model: nn.Module, report: Report) -> None:
         prefix = 'model' if name.startswith('distiller') else own
         if name:
             report.modules[id(module)] = f'{prefix}.{name}'
-
-
-def remark_classes(runner: Any, loader: Any) -> None:
-    """Compare the classes of the model's head with those of the data."""
-    cfg = runner.cfg.get('model') or {}
-    model = runner.model
-    if isinstance(model, FrequencyPromptTuning) and not model.task_loss:
-        return
-    if not getattr(model, 'calculate_student_loss', True):
-        return
-    if runner.model_failed or 'language_model' in cfg:
-        return
-    head = num_classes(cfg.get('architecture') or cfg)
-    for_data = getattr(loader.dataset, 'metainfo', None) or {}
-    classes = for_data.get('classes')
-    if head is None or classes is None or isinstance(classes, str):
-        return
-    if head != len(classes):
-        runner.report.add(
-            'model' + '.architecture' * ('architecture' in cfg),
-            f'the head has num_classes={head}, but the data set of '
-            f'train_dataloader has {len(classes)} classes '
-            f'({", ".join(classes[:3])}, ...). Set num_classes of the head, '
-            'or metainfo.classes of the data',
-        )
 
 
 def describe_step(model: nn.Module, losses: dict, report: Report) -> None:

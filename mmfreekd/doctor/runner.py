@@ -20,7 +20,7 @@ from ..engine.hooks import PromptCheckpointHook
 from ..models.probe import image_channels
 from .data import FirstBatches, build_data, first_batches, stand_in
 from .loops import run_train, run_val, tolerant
-from .model import examine_model, name_modules, remark_classes
+from .model import examine_model, name_modules
 from .report import Report
 
 
@@ -225,7 +225,6 @@ class CautiousRunner(Runner):
             build,
             lambda: IterBasedTrainLoop(self, self._train_dataloader, 1),
         )
-        remark_classes(self, loop.dataloader)
         loop.run = partial(run_train, self, loop)
         return loop
 

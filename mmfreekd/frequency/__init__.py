@@ -16,10 +16,11 @@ Convention:
 """
 
 from .bands import BAND_LAYOUTS, FrequencyBands, band_names, num_bands
-from .distance import frequency_distance, normalize_channels
+from .distance import distance_per_band, frequency_distance
 from .masks import apply_masks, frequency_masks
 from .overlap import mask_overlap
 from .position import channel_relation, position_weights
+from .reference import normalize_channels
 from .wavelet import wavedec2, waverec2
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     'apply_masks',
     'band_names',
     'channel_relation',
+    'distance_per_band',
     'frequency_distance',
     'frequency_masks',
     'mask_overlap',

@@ -1,19 +1,25 @@
 """The frequency distance: what the student is trained on (section 3.3)."""
 
 import math
-from typing import Collection, Optional, Sequence
+from typing import Collection, Dict, Optional, Sequence
 
 import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from .bands import check_layout
-from .fused import can_fuse, fused_distance
-from .masks import PROMPT_REDUCTIONS, check_masks, full_precision
-from .plain import PENALTIES, Switches, normalize_channels, plain_distance
+from .bands import band_names, check_layout
+from .forms import distance
+from .masks import (
+    PROMPT_REDUCTIONS,
+    check_masks,
+    check_prompts,
+    full_precision,
+)
+from .reference import PENALTIES, Switches, band_distances
+from .task import Task
 from .wavelet import band_sizes
 
-__all__ = ['check_distance', 'frequency_distance', 'normalize_channels']
+__all__ = ['check_distance', 'distance_per_band', 'frequency_distance']
 
 REDUCTIONS = ('mean', 'sum')
 
@@ -34,6 +40,8 @@ def frequency_distance(
     high_penalty: str = 'l1',
     normalize: bool = False,
     loss_weight: float = 1.0,
+    prompts: Optional[Tensor] = None,
+    refine_masks: bool = False,
 ) -> Tensor:
     r"""Compare two features band by band under the teacher's masks.
 
@@ -50,11 +58,13 @@ def frequency_distance(
     distance of FreeKD+, as we read its abstract: strict on the low band,
     relaxed on the high ones. The mask then weighs the penalty.
 
-    Where gradients are asked for with regard to ``s_feature`` and ``weights``
-    only, they are made together with the value, and no other tensor as large
-    as the feature; on a CPU by compiled kernels, see :mod:`.native`. With
-    gradients to ``t_feature`` or the masks, and under ``torch.compile``,
-    PyTorch differentiates.
+    Three forms compute it, with equal results up to rounding. Haar with up
+    to three levels is a matrix product on blocks of pixels (:mod:`.haar`),
+    its gradient made by hand; on a GPU with Triton two kernels do the same
+    in fewer passes over memory (:mod:`.triton_form`). Everything else goes
+    through :mod:`.reference` and autograd: other wavelets and more levels,
+    gradients to masks or teacher, ``torch.compile``, and without Triton
+    ``'log_mse'`` or two different penalties.
 
     Args:
         s_feature (Tensor): The student's feature ``(N, C, H, W)``.
@@ -86,6 +96,12 @@ def frequency_distance(
             features first. Defaults to False.
         loss_weight (float): Multiplies the distance; cheaper than to do so
             afterwards. Defaults to 1.0.
+        prompts (Tensor, optional): ``(B, T, C)``, instead of masks: those
+            that :func:`frequency_masks` makes of ``t_feature``, without
+            gradient. Cheaper than to make them first. Defaults to None.
+        refine_masks (bool): Whether the masks that the prompts make of
+            ``s_feature`` multiply those of the teacher (FreeKD+). Needs
+            prompts. Defaults to False.
 
     Returns:
         Tensor: A scalar, in float32 or wider; 0 for an empty batch.
@@ -97,34 +113,88 @@ def frequency_distance(
         >>> frequency_distance(torch.zeros(1, 2, 8, 8), torch.ones(1, 2, 8, 8))
         tensor(8.)
     """
-    check_layout(levels, band_layout)
-    _check_choice('reduction', reduction, REDUCTIONS)
-    check_distance(
-        low_band, high_weight, prompt_reduction, low_penalty, high_penalty
-    )
-    _check_shapes(s_feature, t_feature, weights)
-    if masks is not None:
-        sizes = band_sizes(s_feature.shape[2:], levels, wavelet)
-        check_masks(masks, sizes, band_layout)
     switches = Switches(
-        levels=levels,
-        band_layout=band_layout,
-        low_band=bool(low_band),
-        reduction=reduction,
-        wavelet=wavelet,
-        high_weight=high_weight,
-        prompt_reduction=prompt_reduction,
-        low_penalty=low_penalty,
-        high_penalty=high_penalty,
-        normalize=normalize,
+        levels,
+        band_layout,
+        bool(low_band),
+        reduction,
+        wavelet,
+        high_weight,
+        prompt_reduction,
+        low_penalty,
+        high_penalty,
+        normalize,
+        loss_weight,
     )
-    task = s_feature, t_feature, masks, weights, switches
+    task = Task(masks, prompts, refine_masks, switches)
+    _check(s_feature, t_feature, weights, task)
     with torch.autocast(s_feature.device.type, enabled=False):
         if not s_feature.numel():
             return full_precision(s_feature).sum()
-        if can_fuse(t_feature, masks):
-            return fused_distance(*task, loss_weight)
-        return loss_weight * plain_distance(*task)
+        return distance(s_feature, t_feature, weights, task)
+
+
+@torch.no_grad()
+def distance_per_band(
+    s_feature: Tensor,
+    t_feature: Tensor,
+    masks: Optional[Sequence[Tensor]] = None,
+    weights: Optional[Tensor] = None,
+    **choices,
+) -> Dict[str, Tensor]:
+    """What each band adds to :func:`frequency_distance`, for a log.
+
+    Args:
+        s_feature (Tensor): The student's feature ``(N, C, H, W)``.
+        t_feature (Tensor): The teacher's, of the same shape.
+        masks (list[Tensor], optional): B masks ``(N, T, h_b, w_b)``. Defaults
+            to None.
+        weights (Tensor, optional): ``(N, C)``. Defaults to None.
+        **choices: The other arguments of :func:`frequency_distance`, without
+            prompts.
+
+    Returns:
+        dict[str, Tensor]: A scalar without gradient for each band that
+        counts, by the names of :func:`band_names`.
+
+    Raises:
+        ValueError: If shapes, layout or a choice do not fit.
+    """
+    switches = Switches(**choices)
+    _check(s_feature, t_feature, weights, Task(masks, None, False, switches))
+    with torch.autocast(s_feature.device.type, enabled=False):
+        values = band_distances(s_feature, t_feature, masks, weights, switches)
+    low, *high = band_names(switches.levels, switches.band_layout)
+    names = [low] * switches.low_band + high * bool(switches.high_weight)
+    return dict(zip(names, values.unbind()))
+
+
+def _check(
+    s: Tensor, t: Tensor, weights: Optional[Tensor], task: Task
+) -> None:
+    switches = task.switches
+    check_layout(switches.levels, switches.band_layout)
+    _check_choice('reduction', switches.reduction, REDUCTIONS)
+    check_distance(
+        switches.low_band,
+        switches.high_weight,
+        switches.prompt_reduction,
+        switches.low_penalty,
+        switches.high_penalty,
+    )
+    _check_shapes(s, t, weights)
+    if task.masks is not None:
+        if task.prompts is not None:
+            raise UsageError('expected masks or prompts, got both')
+        sizes = band_sizes(s.shape[2:], switches.levels, switches.wavelet)
+        check_masks(task.masks, sizes, switches.band_layout)
+    if task.prompts is not None:
+        check_prompts(task.prompts, t, switches.levels, switches.band_layout)
+    elif task.refine_masks:
+        raise UsageError(
+            'refine_masks needs prompts, got none: refined masks are those '
+            'of both features under the same prompts'
+        )
 
 
 def check_distance(

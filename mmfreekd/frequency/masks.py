@@ -1,14 +1,21 @@
 """Frequency masks: what of each band is worth imitating (section 3.2)."""
 
+import math
 from typing import Callable, Dict, List, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from . import native
 from .bands import FrequencyBands, band_names, num_bands
-from .wavelet import wavedec2
+from .haar import (
+    block_view,
+    has_matrix,
+    mask_matrix,
+    pad_to_blocks,
+    padded_size,
+    row_counts,
+)
+from .wavelet import band_sizes, wavedec2
 
 PROMPT_REDUCTIONS: Dict[str, Callable] = dict(
     mean=torch.mean, sum=torch.sum, max=torch.amax
@@ -54,35 +61,18 @@ def frequency_masks(
         >>> len(masks), masks[0].shape
         (4, torch.Size([1, 2, 4, 4]))
     """
-    bands = num_bands(levels, band_layout)
-    if (
-        prompts.dim() != 3
-        or prompts.size(0) != bands
-        or (prompts.size(2) != x.size(1))
-    ):
-        raise ValueError(
-            f'prompts must be (B, T, C) with B = {bands} bands (levels='
-            f'{levels}, band_layout={band_layout!r}) and C = {x.size(1)} '
-            f'channels as the feature has, got {tuple(prompts.shape)}'
-        )
-    no_gradient = not torch.is_grad_enabled() or not (
-        x.requires_grad or prompts.requires_grad
-    )
-    known = native.has_transform(levels, wavelet)
-    if no_gradient and known and native.usable(x, prompts):
-        projected = native.project(x, prompts, levels, band_layout)
-        return _masks_in_place(projected, x.shape[2:], levels, band_layout)
-    num_prompts = prompts.size(1)
+    check_prompts(prompts, x, levels, band_layout)
+    if has_matrix(levels, wavelet):
+        blocks = block_masks(x, prompts, levels, band_layout)
+        return _maps_of_blocks(blocks, x, levels, band_layout)
     with torch.autocast(x.device.type, enabled=False):
-        x, prompts = full_precision(x), full_precision(prompts)
-        # (N, C, H, W) -> (N, B * T, H, W)
-        projected = F.conv2d(x, prompts.flatten(0, 1)[..., None, None])
-        low, high = wavedec2(projected, levels, wavelet)
+        low, high = wavedec2(project(x, prompts), levels, wavelet)
         # (N, B * T, ...) -> (N, B, T, ...)
-        low = low.unflatten(1, (bands, num_prompts))
+        low, *high = (
+            band.unflatten(1, prompts.shape[:2]) for band in (low, *high)
+        )
         logits = [low[:, 0]]
         for details in high:
-            details = details.unflatten(1, (bands, num_prompts))
             band = len(logits)
             if band_layout == 'level':
                 logits.append(details[:, band].sum(dim=2))
@@ -91,19 +81,75 @@ def frequency_masks(
         return [torch.sigmoid(logit) for logit in logits]
 
 
-def _masks_in_place(
-    projected: Tensor, size: Sequence[int], levels: int, band_layout: str
+def block_masks(
+    x: Tensor, prompts: Tensor, levels: int, band_layout: str
+) -> Tensor:
+    """The masks of :func:`frequency_masks`, laid out as blocks are.
+
+    Args:
+        x (Tensor): The teacher's feature ``(N, C, H, W)``.
+        prompts (Tensor): ``(B, T, C)``.
+        levels (int): Wavelet levels J that :mod:`.haar` has a matrix for.
+        band_layout (str): See :func:`frequency_masks`.
+
+    Returns:
+        Tensor: ``(4^J, N * L, T)``, rows as :func:`.haar.haar_matrix` has
+        them, for the L blocks of each image.
+    """
+    side = 2**levels
+    with torch.autocast(x.device.type, enabled=False):
+        maps = pad_to_blocks(project(x, prompts), side)
+        # (N, B * T, H', W') -> (N * L * T, B * 4^J)
+        blocks = block_view(maps, side).unflatten(3, prompts.shape[:2])
+        blocks = blocks.transpose(3, 4).flatten(4).flatten(0, 3)
+        logits = mask_matrix(maps, levels, band_layout) @ blocks.T
+        return logits.sigmoid().unflatten(1, (-1, prompts.size(1)))
+
+
+def project(x: Tensor, prompts: Tensor) -> Tensor:
+    """A feature ``(N, C, H, W)`` onto all prompts: ``(N, B * T, H, W)``.
+
+    A matrix product and no convolution, which on a GPU would round to TF32
+    unless it is told not to; a matrix product does so only if it is told.
+    """
+    x, prompts = full_precision(x), full_precision(prompts)
+    rows = prompts.flatten(0, 1).expand(len(x), -1, -1)
+    return torch.bmm(rows, x.flatten(2)).unflatten(2, x.shape[2:])
+
+
+def _maps_of_blocks(
+    blocks: Tensor, x: Tensor, levels: int, band_layout: str
 ) -> List[Tensor]:
-    """The masks of what :func:`.native.project` returned."""
-    logits = [
-        projected[:, :, rows, columns]
-        for rows, columns in native.slots(levels, *size)
-    ]
+    """:func:`block_masks` as one map ``(N, T, h_b, w_b)`` for each band."""
+    side, step = 2**levels, 3 if band_layout == 'level' else 1
+    down, across = (n // side for n in padded_size(x.shape[2:], side))
+    low, *high = blocks.split(row_counts(levels))
+    sizes = band_sizes(x.shape[2:], levels)
+    maps = []
+    for i, band in enumerate((low, *high[::step])):
+        height, width = sizes[-(-i * step // 3)]
+        rows = math.isqrt(len(band))
+        # (r * r, N * L, T) -> (N, T, h * r, w * r)
+        band = band.view(rows, rows, len(x), down, across, band.size(-1))
+        band = band.permute(2, 5, 3, 0, 4, 1).flatten(4).flatten(2, 3)
+        maps.append(band[..., :height, :width])
+    return maps
+
+
+def blocks_of_maps(
+    maps: Sequence[Tensor], levels: int, band_layout: str
+) -> Tensor:
+    """The inverse: B maps ``(N, 1, h_b, w_b)`` to ``(4^J, N * L, 1)``."""
+    low, *high = maps
     if band_layout == 'level':
-        low, *high = logits
-        sums = [sum(high[i : i + 3]) for i in range(0, len(high), 3)]
-        logits = [low, *sums]
-    return [torch.sigmoid(logit) for logit in logits]
+        high = [level for level in high for _ in range(3)]
+    blocks = []
+    for band, count in zip((low, *high), row_counts(levels)):
+        rows = math.isqrt(count)
+        # (N, 1, h, w) -> (N * L, 1, r * r) -> (r * r, N * L, 1)
+        band = block_view(pad_to_blocks(band, rows), rows)
+        blocks.append(band.flatten(4).flatten(0, 2).permute(2, 0, 1))
+    return torch.cat(blocks)
 
 
 def apply_masks(
@@ -166,6 +212,29 @@ def mask_per_level(
         for i in range(0, len(high), repeat)
     ]
     return [low.unsqueeze(1), *levels]
+
+
+def check_prompts(
+    prompts: Tensor, x: Tensor, levels: int, band_layout: str
+) -> None:
+    """Raise ``ValueError`` unless prompts fit a feature.
+
+    Args:
+        prompts (Tensor): What should be ``(B, T, C)``.
+        x (Tensor): The feature ``(N, C, H, W)``.
+        levels (int): Wavelet levels J.
+        band_layout (str): The layout of the prompts.
+    """
+    bands = num_bands(levels, band_layout)
+    if prompts.dim() != 3 or (len(prompts), prompts.size(2)) != (
+        bands,
+        x.size(1),
+    ):
+        raise ValueError(
+            f'prompts must be (B, T, C) with B = {bands} bands (levels='
+            f'{levels}, band_layout={band_layout!r}) and C = {x.size(1)} '
+            f'channels as the feature has, got {tuple(prompts.shape)}'
+        )
 
 
 def check_masks(

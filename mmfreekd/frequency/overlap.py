@@ -51,24 +51,21 @@ def mask_overlap(
     if diagonal is None:
         diagonal = kind == 'jaccard'
     with torch.autocast(masks[0].device.type, enabled=False):
-        return torch.stack(
-            [_overlap(full_precision(mask), kind, diagonal) for mask in masks]
-        ).mean()
-
-
-def _overlap(mask: Tensor, kind: str, diagonal: bool) -> Tensor:
-    flat = mask.flatten(2)
-    product = flat @ flat.transpose(1, 2)  # (N, T, T): sum of a * b
-    square = product.diagonal(dim1=1, dim2=2)
-    squares = square.unsqueeze(1) + square.unsqueeze(2)
-    if kind == 'jaccard':
-        overlap = product / (squares - product).clamp_min(TINY)
-    else:
-        overlap = 2 * product / squares.clamp_min(TINY)
-    if diagonal:
-        return overlap.mean()
-    num_prompts = mask.size(1)
-    if num_prompts == 1:
-        return product.sum() * 0
-    pairs = ~torch.eye(num_prompts, dtype=torch.bool, device=mask.device)
-    return overlap[:, pairs].mean()
+        maps = (full_precision(mask).flatten(2) for mask in masks)
+        # (B, N, T, T): sum of a * b
+        product = torch.stack([m @ m.transpose(1, 2) for m in maps])
+        square = product.diagonal(dim1=2, dim2=3)
+        squares = square.unsqueeze(2) + square.unsqueeze(3)
+        if kind == 'jaccard':
+            overlap = product / (squares - product).clamp_min(TINY)
+        else:
+            overlap = 2 * product / squares.clamp_min(TINY)
+        if diagonal:
+            return overlap.mean()
+        bands, num, num_prompts, _ = overlap.shape
+        others = 1 - torch.eye(
+            num_prompts, dtype=overlap.dtype, device=overlap.device
+        )
+        # a single prompt has no pairs: 0 / 1
+        pairs = bands * num * max(num_prompts * (num_prompts - 1), 1)
+        return (overlap * others).sum() / pairs

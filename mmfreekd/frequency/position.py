@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import UsageError
-from . import native
 from .masks import full_precision
 
 Gate = Callable[[Tensor], Tensor]
@@ -58,21 +57,15 @@ def channel_relation(
 
 
 def _halved(x: Tensor) -> Tensor:
-    size = [-(-n // 2) for n in x.shape[2:]]
-    if [*x.shape[2:]] == [2 * n for n in size]:
-        return _averaged(x, size)
     # a last odd row or column stands alone
     return F.avg_pool2d(full_precision(x), 2, ceil_mode=True)
 
 
 def _averaged(x: Tensor, size: Sequence[int]) -> Tensor:
+    x = full_precision(x)
     if [*x.shape[2:]] == [*size]:
-        return full_precision(x)
-    no_gradient = not (torch.is_grad_enabled() and x.requires_grad)
-    halves = [*x.shape[2:]] == [2 * n for n in size]
-    if no_gradient and halves and native.usable(x):
-        return native.halve(x)
-    return F.adaptive_avg_pool2d(full_precision(x), size)
+        return x
+    return F.adaptive_avg_pool2d(x, size)
 
 
 def position_weights(

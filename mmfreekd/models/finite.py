@@ -1,32 +1,36 @@
-"""Numbers that go wrong: found in the loss, then traced to where they began.
+"""Losses that are not finite: traced to where they began, then raised or
+skipped.
 
-What AMP does about gradients that overflow is another matter: that is its
-ordinary way to find a loss scale, and nothing of it is looked at here.
+Gradients that overflow under AMP are not looked at: that is how its scaler
+finds a scale.
 """
 
 import logging
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.logging import MessageHub, print_log
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from ..errors import UsageError
 from ..frequency import wavedec2
 from ..frequency.bands import ORIENTATIONS
 
 CHOICES = ('raise', 'skip')
-PATIENCE = 100  # steps in a row; so many are no accident
+PATIENCE = 100  # skipped steps in a row
 
 
 class FiniteCheck:
     """Stops a training whose loss is not finite, or skips the step.
 
+    A skipped step changes nothing: no parameter, no state of the optimiser,
+    and no buffer, such as the running statistics of batch norms. There is
+    one synchronisation with the host in a step.
+
     Args:
-        on_nonfinite (str): ``'raise'`` or ``'skip'``. Several processes that
-            wait for each other's gradients can skip a step only with AMP,
-            whose gradient scaler does it; without, they raise.
+        on_nonfinite (str): ``'raise'`` or ``'skip'``.
 
     Raises:
         UsageError: If it is neither.
@@ -40,27 +44,46 @@ class FiniteCheck:
         self.on_nonfinite = on_nonfinite
         self.skipped = 0  # in a row
         self.reported = False
+        self._buffers: List[Tensor] = []
+        self._saved: List[Tensor] = []
+        self._autocast = False
+        # whether the next update may see nan; None: no step was skipped yet
+        self._spoiled: Optional[bool] = None
+
+    @torch.no_grad()
+    def begin(self, *modules: nn.Module) -> None:
+        """Remember the buffers, before the forward pass of a step.
+
+        Args:
+            *modules (nn.Module): What trains.
+        """
+        # backward and update follow outside of the autocast context
+        self._autocast = torch.is_autocast_enabled()
+        if self.on_nonfinite == 'raise':
+            return
+        # as .data, for a backward pass may follow that has saved them
+        self._buffers = [b.data for m in modules for b in m.buffers()]
+        if [b.shape for b in self._saved] != [b.shape for b in self._buffers]:
+            self._saved = [torch.empty_like(b) for b in self._buffers]
+        torch._foreach_copy_(self._saved, self._buffers)
 
     def __call__(
         self,
         loss: Tensor,
         losses: Dict[str, Any],
         tensors: Iterator[Tuple[str, Tensor]],
-        scaled: bool,
     ) -> Tensor:
-        """Look at the loss of a step.
+        """Check the loss of a step.
 
         Args:
-            loss (Tensor): The sum of what is trained on.
+            loss (Tensor): The sum that is optimised.
             losses (dict): Its parts.
-            tensors (iterator): What the losses were made of, each with where
-                it is; only asked for where a loss is not finite.
-            scaled (bool): Whether a gradient scaler of AMP takes the step.
+            tensors (iterator): What the losses were computed from, each with
+                where it is; only used where a loss is not finite.
 
         Returns:
-            Tensor: The loss; where the step is to be skipped, one from which
-            no parameter gets a gradient, so that no optimiser moves it, or,
-            for a scaler, one that makes it skip.
+            Tensor: The loss; for a skipped step, one that makes no optimiser
+            change a parameter.
 
         Raises:
             FloatingPointError: If it is not finite, in any process.
@@ -76,44 +99,61 @@ class FiniteCheck:
         if not own:
             where = first_nonfinite(tensors, losses)
         iteration = MessageHub.get_current_instance().get_info('iter', 0)
-        said = f'iteration {iteration + 1}: not finite {where}'
-        cannot_skip = get_world_size() > 1 and not scaled
-        if (
-            self.on_nonfinite == 'raise'
-            or cannot_skip
-            or self.skipped > PATIENCE
-        ):
+        found = f'iteration {iteration + 1}: not finite {where}'
+        if self.on_nonfinite == 'raise' or self.skipped > PATIENCE:
             raise FloatingPointError(
-                f'{said}. Lower the learning rate or the loss weight, set '
+                f'{found}. Lower the learning rate or the loss weight, set '
                 "optim_wrapper.clip_grad, or model.on_nonfinite='skip' for "
-                'single steps (of one process, or with AMP); resume from a '
-                'checkpoint before it'
+                'single steps; resume from a checkpoint before it'
             )
         if not self.reported:
             self.reported = True
             print_log(
-                f'{said}. This step is skipped, as all will be that are like '
-                'it, without a further message',
+                f'{found}. This step is skipped; further ones will be without '
+                'a message',
                 logger='current',
                 level=logging.WARNING,
             )
-        return loss * torch.nan if scaled else zero_loss(loss)
+        torch._foreach_copy_(self._buffers, self._saved)
+        return self._skip(loss)
 
+    def _skip(self, loss: Tensor) -> Tensor:
+        """A loss after which no parameter changes.
 
-def zero_loss(loss: Tensor) -> Tensor:
-    """A loss that depends on no parameter."""
-    return loss.new_zeros((), requires_grad=True)
+        A gradient scaler of AMP and other processes wait for gradients: they
+        get nan, which the scaler notices if it is enabled; if not, the
+        gradients are removed before the optimiser sees them.
+        """
+        if not self._autocast and get_world_size() == 1:
+            return loss.new_zeros((), requires_grad=True)
+        if self._spoiled is None:
+            register_optimizer_step_pre_hook(self._remove_gradients)
+        self._spoiled = True
+        return loss * torch.nan
+
+    def _remove_gradients(self, optimizer, args, kwargs) -> None:
+        if not self._spoiled:
+            return
+        self._spoiled = False
+        gradients = [
+            p.grad
+            for group in optimizer.param_groups
+            for p in group['params']
+            if p.grad is not None
+        ]
+        if not all(gradient.isfinite().all() for gradient in gradients):
+            optimizer.zero_grad(set_to_none=True)
 
 
 @torch.no_grad()
 def first_nonfinite(
     tensors: Iterator[Tuple[str, Tensor]], losses: Dict[str, Any]
 ) -> str:
-    """Say where the first number is that is not finite.
+    """Find the first tensor that is not finite.
 
     Args:
-        tensors (iterator): What the losses were made of, in order, each with
-            where it is.
+        tensors (iterator): What the losses were computed from, in order, each
+            with where it is.
         losses (dict): The losses of the step.
 
     Returns:

@@ -1,33 +1,40 @@
-"""A student that starts from weights that are already there."""
+"""A student that starts from the weights of another model or file."""
 
-from typing import Dict, List, Sequence
+from typing import Dict, List, Sequence, Tuple
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from ..checkpoints import read_weights
+from ..checkpoints.matching import (
+    COUNTER,
+    invalid_values,
+    listing,
+    matching,
+    no_match,
+    reshaped,
+)
+from ..checkpoints.reading import read_weights
 from ..errors import CheckpointError, UsageError
-from ..fitting import COUNTER, fitting, listing, nothing_of, unfit_numbers
 from .sources import find_source
 
 
 def inherit(
     student: nn.Module, teacher: nn.Module, parts: Sequence[str]
 ) -> None:
-    """Copy the teacher's weights into the student, where both fit.
+    """Copy the teacher's weights into the student, where they match.
 
-    Parameters and buffers fit if their names and shapes are equal. What was
-    inherited and what was not is logged.
+    Parameters and buffers match if their names and shapes are equal. What was
+    copied and what was not is logged.
 
     Args:
         student (nn.Module): The model that inherits.
-        teacher (nn.Module): The model it inherits from; it stays as it is.
+        teacher (nn.Module): The model it inherits from.
         parts (Sequence[str]): Names of modules in both, such as ``'neck'``
             or ``'roi_head.bbox_head'``.
 
     Raises:
-        UsageError: If a part does not exist, or nothing of it fits.
+        UsageError: If a part does not exist, or nothing of it matches.
     """
     for part in parts:
         # the tensors of a state dict are those of the model
@@ -35,15 +42,15 @@ def inherit(
             find_source(model, part, who).state_dict(prefix=f'{part}.')
             for model, who in ((student, 'student'), (teacher, 'teacher'))
         )
-        fits = _copy(own, given)
+        count, rest = _copy(own, given, 'the teacher')
         report = '\n'.join(
             [
-                f'inherit: {fits} of {len(own)} tensors of {part!r} come from '
-                'the teacher',
-                *_left(own, given, 'the teacher'),
+                f'inherit: {count} of {len(own)} tensors of {part!r} come '
+                'from the teacher',
+                *rest,
             ]
         )
-        if not fits:
+        if not count:
             raise UsageError(f'{report}\nTake {part!r} out of model.inherit')
         print_log(report, logger='current')
 
@@ -51,15 +58,15 @@ def inherit(
 def start_from(student: nn.Module, path: str) -> None:
     """Copy the weights of a plain checkpoint into the student.
 
-    All that fit are taken: a head for other classes stays as it is. What was
-    taken and what was not is logged.
+    All that match are copied: a head for other classes stays as it is. What
+    was copied and what was not is logged.
 
     Args:
         student (nn.Module): The student.
         path (str): A checkpoint of plain mmdet or mmseg, file or address.
 
     Raises:
-        CheckpointError: If it cannot be read, nothing of it fits, or a
+        CheckpointError: If it cannot be read, nothing of it matches, or a
             weight is not finite.
     """
     own, given = student.state_dict(), read_weights(path, 'student_ckpt')
@@ -68,24 +75,23 @@ def start_from(student: nn.Module, path: str) -> None:
         for name, value in own.items()
         if name in given or not name.endswith(COUNTER)
     }
-    if unfit := unfit_numbers(own, given):
+    source = f'student_ckpt: {path!r}'
+    if invalid := invalid_values(own, given):
         raise CheckpointError(
-            '\n'.join(
-                [f'student_ckpt: {path!r}', *listing('unfit numbers', unfit)]
-            )
+            '\n'.join([source, *listing('with invalid values', invalid)])
         )
-    fits = _copy(own, given)
-    if not fits:
-        said = nothing_of(f'student ({type(student).__name__})', given)
-        raise CheckpointError(f'student_ckpt: {path!r}: {said}')
+    count, rest = _copy(own, given, 'the file')
+    if not count:
+        name = f'the student ({type(student).__name__})'
+        raise CheckpointError(f'{source}: {no_match(name, given)}')
     unknown = [name for name in given if name not in own]
     print_log(
         '\n'.join(
             [
-                f'student_ckpt: {fits} of {len(own)} tensors of the student '
+                f'student_ckpt: {count} of {len(own)} tensors of the student '
                 f'come from {path!r}',
-                *_left(own, given, 'the file'),
-                *listing('the student has none of that name', unknown),
+                *rest,
+                *listing('not in the student', unknown),
             ]
         ),
         logger='current',
@@ -93,28 +99,15 @@ def start_from(student: nn.Module, path: str) -> None:
 
 
 @torch.no_grad()
-def _copy(own: Dict[str, Tensor], given: Dict[str, Tensor]) -> int:
-    """Copy what has the same name and shape, and count it."""
-    fits = fitting(own, given)
-    for name in fits:
-        own[name].copy_(given[name])
-    return len(fits)
-
-
-def _left(
+def _copy(
     own: Dict[str, Tensor], given: Dict[str, Tensor], giver: str
-) -> List[str]:
-    """What of one's own has not been given, as lines of a report."""
-    reshaped = [
-        f'{name} is {tuple(value.shape)}, of {giver} '
-        f'{tuple(given[name].shape)}'
-        for name, value in own.items()
-        if name in given and value.shape != given[name].shape
-    ]
-    return [
-        *listing(
-            f'{giver} has none of that name',
-            [name for name in own if name not in given],
-        ),
-        *listing('of another shape', reshaped),
+) -> Tuple[int, List[str]]:
+    """Copy what matches; how many, and a report of the rest."""
+    names = matching(own, given)
+    for name in names:
+        own[name].copy_(given[name])
+    missing = [name for name in own if name not in given]
+    return len(names), [
+        *listing(f'not in {giver}', missing),
+        *listing('with another shape', reshaped(given, own, giver)),
     ]

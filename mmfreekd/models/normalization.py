@@ -1,6 +1,6 @@
 """The teacher's own normalisation of a batch made for the student."""
 
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.logging import print_log
@@ -53,21 +53,30 @@ class TeacherNormalization(nn.Module):
             return inputs
         outputs = inputs.flip(1) if self.swap else inputs
         outputs = outputs * self.scale + self.shift
-        for output, sample in zip(outputs, data_samples or ()):
+        for output, meta in zip(outputs, metas_of(data_samples)):
             # (H, W), or (H, W, C) from some pipelines
-            shape = sample.metainfo.get('img_shape', output.shape[-2:])
-            height, width = shape[:2]
+            height, width = meta.get('img_shape', output.shape[-2:])[:2]
             output[:, height:] = self.pad_value
             output[..., width:] = self.pad_value
         return outputs
 
 
+def metas_of(data_samples: Any) -> Sequence[dict]:
+    """What a batch's samples tell of their images.
+
+    MMYOLO collates a batch into one dict, with ``img_metas`` where it pads.
+    """
+    if isinstance(data_samples, dict):
+        return data_samples.get('img_metas') or ()
+    return [sample.metainfo for sample in data_samples or ()]
+
+
 def statistics(preprocessor: nn.Module) -> Tuple[Tensor, Tensor, bool]:
-    """Mean and standard deviation ``(3, 1, 1)`` and whether BGR is swapped.
+    """Mean and standard deviation ``(C, 1, 1)`` and whether BGR is swapped.
 
     0, 1 and False where a data preprocessor does not normalise.
     """
-    shape = (3, 1, 1)
+    shape = (1, 1, 1)  # for images of any number of channels
     mean = getattr(preprocessor, 'mean', None)
     std = getattr(preprocessor, 'std', None)
     swap = getattr(

@@ -1,6 +1,6 @@
 """What a layer puts out, found by one forward pass on a small image."""
 
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseModel
@@ -12,7 +12,7 @@ from .tokens import fold_tokens, token_shapes
 
 # The first is not a multiple of any stride, so that models that round sizes
 # differently are told apart; some models take only multiples, or large images.
-IMAGE_SIZES = (250, 256, 512, 1024)
+IMAGE_SIZES = (251, 256, 512, 1024)
 
 # what models raise for an image of a size that they do not take
 SIZE_ERRORS = (RuntimeError, ValueError, AssertionError, IndexError)
@@ -52,25 +52,47 @@ def probe(*layers: Tuple[BaseModel, str, str]) -> List[Probed]:
     """
     for model, source, who in layers:
         find_source(model, source, who)
-    for size in IMAGE_SIZES:
+    training = [who == 'student' for *_, who in layers]
+    sizes = image_sizes(*(model for model, *_ in layers))
+    for size in sizes:
         try:
-            records = [
-                _run(model, source, size, who == 'student')
-                for model, source, who in layers
-            ]
-            break
+            return probe_layers(layers, size, training)
+        except UsageError:
+            raise
         except SIZE_ERRORS as error:
             failed = error
-    else:
-        names = ' and '.join(f'{s!r} of the {who}' for _, s, who in layers)
-        raise UsageError(
-            f'the shapes of {names} could not be found by a forward pass on '
-            f'images of {IMAGE_SIZES} pixels ({type(failed).__name__}: '
-            f'{failed}). Write the recorders, connectors and losses of the '
-            'distiller out, with their channels'
-        ) from failed
+    names = ' and '.join(f'{s!r} of the {who}' for _, s, who in layers)
+    raise UsageError(
+        f'the shapes of {names} could not be found by a forward pass on '
+        f'images of {sizes} pixels ({type(failed).__name__}: '
+        f'{failed}). Write the recorders, connectors and losses of the '
+        'distiller out, with their channels'
+    ) from failed
+
+
+def probe_layers(
+    layers: Sequence[Tuple[BaseModel, str, str]],
+    size: int,
+    training: Sequence[bool],
+) -> List[Probed]:
+    """The same for images of one size.
+
+    Args:
+        layers (list[tuple]): As :func:`probe` takes them.
+        size (int): Height and width of the image.
+        training (list[bool]): Whether each model runs as in training.
+
+    Returns:
+        list[Probed]: One for each layer.
+
+    Raises:
+        UsageError: If a layer does not run or puts out no feature maps.
+        RuntimeError | ValueError | AssertionError | IndexError: If a model
+            does not take images of this size.
+    """
     return [
-        _probed(record, *layer[1:]) for record, layer in zip(records, layers)
+        _probed(_run(model, source, size, mode), source, who)
+        for (model, source, who), mode in zip(layers, training)
     ]
 
 
@@ -95,7 +117,7 @@ def _run(model: BaseModel, source: str, size: int, training: bool) -> list:
     composite_mode(model, training)
     try:
         with torch.random.fork_rng(devices=[]):
-            model(*_batch(model, size), mode='tensor')
+            model(*example_batch(model, size), mode='tensor')
     except SourcesReached:
         pass
     finally:
@@ -105,7 +127,7 @@ def _run(model: BaseModel, source: str, size: int, training: bool) -> list:
     return record
 
 
-def _batch(model: BaseModel, size: int) -> tuple:
+def example_batch(model: BaseModel, size: int) -> tuple:
     """An image ``(1, C, size, size)`` and what a data sample says of it."""
     from mmdet.structures import DetDataSample
 
@@ -122,6 +144,17 @@ def _batch(model: BaseModel, size: int) -> tuple:
     )
     images = weight.new_zeros(1, image_channels(model), *shape)
     return images, [sample]
+
+
+def image_sizes(*models: BaseModel) -> List[int]:
+    """Sizes to try: those that models insist on, then small ones."""
+    own = {
+        module.image_size
+        for model in models
+        for module in model.modules()
+        if isinstance(getattr(module, 'image_size', None), int)
+    }
+    return [*sorted(own), *IMAGE_SIZES]
 
 
 def image_channels(model: BaseModel) -> int:

@@ -23,6 +23,8 @@ def fold_tokens(tokens: Tensor, shapes: Sequence) -> Tuple[Tensor, ...]:
     Raises:
         UsageError: If the shapes do not add up to the number of tokens.
     """
+    if isinstance(shapes, Tensor):
+        shapes = shapes.tolist()  # waits for the device once
     sizes = [tuple(map(int, shape)) for shape in shapes]
     counts = [h * w for h, w in sizes]
     if sum(counts) != tokens.size(1):

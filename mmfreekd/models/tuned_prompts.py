@@ -4,8 +4,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from torch import Tensor
 
+from ..checkpoints.prompts import OFFICIAL, read_prompts
 from ..errors import CheckpointError
-from ..prompt_files import OFFICIAL, read_prompts
 
 
 def tuned_prompts(

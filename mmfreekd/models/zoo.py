@@ -5,10 +5,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Optional, Union
 
+import torch
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 from mmengine.hub import get_config
 from mmengine.logging import print_log
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 
 from ..checkpoints import load_strictly
@@ -68,6 +70,10 @@ def build_model(
             f'{who} must be a model of mmengine (a detector or segmenter), '
             f'got {type(model).__name__}'
         )
+    if get_world_size() == 1 or not torch.cuda.is_available():
+        # here and not by mmengine's Runner, which would replace layers that
+        # recorders are attached to
+        model = revert_sync_batchnorm(model)
     return model
 
 

@@ -316,12 +316,12 @@ FAULTS = dict(
             'model.architecture.bbox_head.num_classes': 1,
             'custom_hooks': [],
         },
-        'model.architecture: the head has num_classes=1',
+        'the head of the student has num_classes=1',
     ),
     head_classes_seg=(
         'seg',
         {'model.architecture.decode_head.num_classes': 2},
-        'model.architecture: the head has num_classes=2',
+        'the head of the student has num_classes=2',
     ),
     head_channels=(
         'seg',

@@ -77,6 +77,7 @@ def _train(
     scores=range(99),
     checkpoint=None,
     load=None,
+    accumulative_counts=1,
 ):
     """Train a toy and tell what it saw, epochs of two batches each."""
     losses = []
@@ -113,7 +114,10 @@ def _train(
             collate_fn=dict(type='default_collate'),
         ),
         train_cfg=train_cfg,
-        optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.01)),
+        optim_wrapper=dict(
+            optimizer=dict(type='Adam', lr=0.01),
+            accumulative_counts=accumulative_counts,
+        ),
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=1),
             checkpoint=dict(

@@ -38,23 +38,27 @@ def of_bands(statistics):
     [
         *[dict(preset=p) for p in ('paper', 'official', 'plus')],
         dict(preset='recommended', loss_weight=0.3),
-        dict(num_prompts=0, position_gate=None),
+        dict(num_prompts=0, position_gate=False),
         dict(low_band=False),
-        dict(high_weight=0.3),
-        dict(high_weight=0.0, levels=2, wavelet='db2', num_prompts=0),
+        dict(preset=dict(name='paper', high_weight=0.3)),
+        dict(
+            preset=dict(name='paper', high_weight=0.0, wavelet='db2'),
+            levels=2,
+            num_prompts=0,
+        ),
     ],
 )
 def test_the_bands_add_up_to_the_loss(options):
     loss = FreeKDLoss([4, 6], **options)
     for i in range(2):
-        if loss.num_prompts:
+        if loss.preset.num_prompts:
             getattr(loss, f'prompts_{i}').normal_()
     s, t = features(), features()
     bands = of_bands(loss_statistics(loss, s, t))
     assert_close(sum(bands.values()), loss(s, t))
     names = band_names(loss.layout['levels'], loss.layout['band_layout'])
-    names = names[not loss.distance['low_band'] :]
-    names = names if loss.distance['high_weight'] else names[:1]
+    names = names[not loss.preset.low_band :]
+    names = names if loss.preset.high_weight else names[:1]
     assert list(bands) == [
         f'pyramid{i}/{name}' for i in range(2) for name in names
     ]
@@ -70,7 +74,7 @@ def test_each_band_has_its_own_name(band):
     chosen = low if band == 0 else high[(band - 1) // 3][:, :, (band - 1) % 3]
     chosen.normal_()
     t = waverec2(FrequencyBands(low, tuple(high)), (16, 16))
-    loss = FreeKDLoss(3, num_prompts=0, levels=2, position_gate=None)
+    loss = FreeKDLoss(3, num_prompts=0, levels=2, position_gate=False)
     bands = loss_statistics(loss, torch.zeros_like(t), t)
     assert_close(
         bands.pop(f'pyramid0/{names[band]}'),
@@ -92,7 +96,7 @@ def test_mean_and_overlap_of_masks_count_every_band_alike():
 
 
 def test_without_prompts_nothing_is_said_of_masks():
-    loss = FreeKDLoss(4, num_prompts=0, position_gate=None)
+    loss = FreeKDLoss(4, num_prompts=0, position_gate=False)
     s, t = torch.randn(2, 1, 4, 8, 8)
     assert not {'mask_mean', 'mask_overlap'} & {*loss_statistics(loss, s, t)}
 

@@ -10,9 +10,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from mmfreekd import __version__
+from mmfreekd.checkpoints.prompts import load_prompts
 from mmfreekd.models import FreeKDLoss, FrequencyPrompt
 from mmfreekd.models.zoo import build_model
-from mmfreekd.prompt_files import load_prompts
 from mmfreekd.registry import HOOKS, MODELS
 
 
@@ -99,3 +99,23 @@ def test_a_resumed_run_keeps_the_overlap_of_the_first_start(finish):
 
 def test_takes_another_name(finish):
     assert finish(filename='tuned.pth').is_file()
+
+
+@pytest.mark.parametrize(
+    'iteration, expected', [(18, None), (19, 20)], ids=['earlier', 'last']
+)
+def test_writes_before_the_last_validation(runner, iteration, expected):
+    hook = HOOKS.build(dict(type='mmfreekd.PromptCheckpointHook'))
+    runner.iter, runner.max_iters = iteration, 20
+    hook.after_train_iter(runner, 0)
+    path = Path(runner.work_dir) / 'prompts.pth'
+    assert path.exists() == (expected is not None)
+    if expected is not None:
+        assert torch.load(path)['meta']['iter'] == expected
+
+
+def test_writes_with_every_checkpoint_whatever_was_logged(runner):
+    hook = HOOKS.build(dict(type='mmfreekd.PromptCheckpointHook'))
+    hook.before_save_checkpoint(runner, dict(meta=dict(iter=7)))
+    meta = torch.load(Path(runner.work_dir) / 'prompts.pth')['meta']
+    assert (meta['iter'], meta['mask_overlap']) == (7, {})

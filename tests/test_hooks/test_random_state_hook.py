@@ -46,14 +46,6 @@ def test_states_are_set_as_they_were():
     )
 
 
-def test_states_are_plain(tmp_path):
-    states = random_states()
-    first = draw()
-    torch.save(states, tmp_path / 'states.pth')
-    set_random_states(torch.load(tmp_path / 'states.pth', weights_only=True))
-    assert_close(draw(), first, rtol=0, atol=0)
-
-
 @pytest.mark.parametrize(
     'options',
     [
@@ -80,6 +72,31 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(
     assert rest.seen[-6:] == whole.seen[-6:]  # two batches of three
     assert rest.losses == whole.losses[-2:]
     assert_close(rest.weights, whole.weights, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('counts', [3, 4])
+def test_a_run_killed_inside_an_accumulation_group(
+    tmp_path, train, mode, counts
+):
+    options = dict(MODES[mode], until=8, accumulative_counts=counts)
+    whole = train(tmp_path / 'a', HOOKS, **options)
+    for iters in (2, 4, 6):
+        rest = train(
+            tmp_path / str(iters),
+            HOOKS,
+            **options,
+            resume=checkpoint(tmp_path / 'a', iters=iters, **MODES[mode]),
+        )
+        assert_close(rest.weights, whole.weights, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('device', ['cpu', 'meta'])  # meta: as on a GPU
+def test_the_device_of_a_checkpoint_does_not_matter(tmp_path, device):
+    states, first = random_states(), draw()
+    torch.save(states, tmp_path / 'states.pth')
+    set_random_states(torch.load(tmp_path / 'states.pth', device))
+    assert_close(draw(), first, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('mode', MODES)

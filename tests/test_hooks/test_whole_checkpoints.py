@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from mmfreekd.checkpoints.atomic import open_atomically
+from mmfreekd.checkpoints.resuming import check_resumable, latest_checkpoint
 from mmfreekd.errors import CheckpointError
-from mmfreekd.resume import check_resumable, latest_checkpoint
-from mmfreekd.whole_files import open_whole
 
 HOOKS = [
     'mmfreekd.RandomStateHook',
@@ -107,14 +107,14 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_taken(
     damage(run / 'iter_6.pth', how)
     assert latest_checkpoint(str(run)) == str(run / 'iter_4.pth')
     said = capsys.readouterr().out
-    assert f"iter_4.pth instead, for: --resume: '{run / 'iter_6.pth'}'" in said
+    assert f"iter_4.pth instead: --resume: '{run / 'iter_6.pth'}'" in said
 
 
 def test_all_broken_is_an_error_rather_than_a_fresh_start(run):
     for path in run.glob('iter_*.pth'):
         damage(path, 'truncated')
     with pytest.raises(
-        CheckpointError, match='(?s)is whole.*iter_6.*iter_4.*iter_2.*Remove'
+        CheckpointError, match='(?s)is damaged.*iter_6.*iter_4.*iter_2.*Remove'
     ):
         latest_checkpoint(str(run))
 
@@ -141,7 +141,7 @@ def test_a_folder_that_was_moved(run, tmp_path_factory):
 
 def test_a_student_cannot_be_resumed(run):
     with pytest.raises(
-        CheckpointError, match='holds no message_hub and no optimizer'
+        CheckpointError, match='has no message_hub and no optimizer'
     ):
         check_resumable(str(run / 'student_iter_6.pth'))
 
@@ -149,8 +149,8 @@ def test_a_student_cannot_be_resumed(run):
 def test_a_file_that_could_not_be_written_is_as_it_was(tmp_path):
     path = tmp_path / 'file'
     path.write_text('before')
-    with pytest.raises(TypeError), open_whole(str(path)) as file:
-        file.write('half' * 9999)
-        file.write(b'not text')
+    with pytest.raises(TypeError), open_atomically(str(path)) as file:
+        file.write(b'half' * 9999)
+        file.write('not bytes')
     assert path.read_text() == 'before'
     assert list(tmp_path.iterdir()) == [path]

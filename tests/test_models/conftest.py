@@ -7,9 +7,9 @@ import pytest
 import tiny_models
 import torch
 
+from mmfreekd.checkpoints.prompts import save_prompts
 from mmfreekd.models import FrequencyPrompt
 from mmfreekd.models.zoo import build_model
-from mmfreekd.prompt_files import save_prompts
 from mmfreekd.registry import MODELS
 
 

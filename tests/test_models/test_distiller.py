@@ -91,7 +91,7 @@ def test_a_list_of_indices_gives_a_tuple_in_its_order(detector):
     )
 
 
-def reversed_list(levels):
+def reversed_list(levels, sizes):
     return list(levels)[::-1]
 
 

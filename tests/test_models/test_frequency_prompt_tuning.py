@@ -7,13 +7,10 @@ from references import masks_of, overlap_of
 from tiny_models import losses_of, snapshot, train
 from torch.testing import assert_close
 
+from mmfreekd.checkpoints.prompts import save_prompts
 from mmfreekd.errors import CheckpointError, UsageError
 from mmfreekd.frequency import mask_overlap
-from mmfreekd.models import FreeKDLoss
 from mmfreekd.models.zoo import build_model
-from mmfreekd.prompt_files import save_prompts
-
-PRESETS = ['paper', 'official', 'plus', 'recommended']
 
 
 def raw_outputs(model, batch):
@@ -234,6 +231,69 @@ def test_refuses_a_feature_of_another_shape(
         losses_of(model, det_pair.batch)
 
 
+def test_finds_channels_and_levels_by_itself(pair, build_tuning):
+    given = build_tuning(pair)
+    found = build_tuning(pair, channels=None, num_levels=None)
+    found.load_state_dict(given.state_dict(), strict=True)
+    assert_close(
+        losses_of(found.train(), pair.batch),
+        losses_of(given.train(), pair.batch),
+        rtol=0,
+        atol=0,
+    )
+
+
+@pytest.mark.parametrize(
+    'data_idx, chosen', [(1, [1]), (-1, [2]), ([-3, 2], [0, 2])]
+)
+@pytest.mark.parametrize('given', [True, False])
+def test_chosen_levels_are_prompted_and_others_pass(
+    det_pair, build_tuning, data_idx, chosen, given
+):
+    model = build_tuning(
+        det_pair,
+        data_idx=data_idx,
+        channels=12 if given else None,
+        num_levels=len(chosen) if given else None,
+    ).train()
+    seen, neck = [], model.teacher.neck
+    neck.register_forward_hook(lambda *a: seen.append(a[2]), prepend=True)
+    neck.register_forward_hook(lambda *a: seen.append(a[2]))
+    losses_of(model, det_pair.batch)
+    before, after = seen
+    assert len(model.prompts) == len(chosen)
+    for i, (x, y) in enumerate(zip(before, after, strict=True)):
+        expected = x
+        if i in chosen:
+            expected = model.prompts[chosen.index(i)](x)
+        assert_close(y, expected)
+
+
+@pytest.mark.parametrize('data_idx', [3, -4, [0, 3]])
+def test_refuses_levels_that_are_not_there(det_pair, build_tuning, data_idx):
+    with pytest.raises(UsageError, match='chooses .* does not have: .* are 3'):
+        build_tuning(
+            det_pair, channels=None, num_levels=None, data_idx=data_idx
+        )
+
+
+def test_without_the_task_loss_the_head_never_runs(pair, build_tuning):
+    model = build_tuning(pair, task_loss=False).train()
+    head = getattr(model, 'bbox_head', None) or model.decode_head
+    head.forward = head.loss = None
+    losses, levels = features_of(model, pair)
+    errors = [
+        (prompt(x) - x).square().sum() / x.square().sum()
+        for prompt, x in zip(model.prompts, levels, strict=True)
+    ]
+    assert_close(losses['loss_reconstruction'], torch.stack(errors).mean())
+    assert losses.keys() == {
+        'loss_reconstruction',
+        'loss_dissimilarity',
+        'mask_overlap',
+    }
+
+
 def features_of(model, pair):
     """What the prompts get to see."""
     seen = []
@@ -303,27 +363,3 @@ def test_refuses_a_preset_that_it_does_not_know(seg_pair, build_tuning):
         UsageError, match="'paper', 'official', 'plus'.*got 'FreeKD'"
     ):
         build_tuning(seg_pair, preset='FreeKD')
-
-
-@pytest.mark.parametrize('loaded', PRESETS)
-@pytest.mark.parametrize('tuned', PRESETS)
-def test_stage_2_takes_the_prompts_of_the_same_preset(
-    det_pair, build_tuning, tmp_path, tuned, loaded
-):
-    model = build_tuning(det_pair, preset=tuned)
-    path = str(tmp_path / 'prompts.pth')
-    save_prompts(model.prompts, path)
-    stage_2 = dict(
-        channels=det_pair.channels,
-        num_levels=det_pair.num_levels,
-        preset=loaded,
-        prompt_ckpt=path,
-    )
-    # only the official release tunes other prompts than the paper
-    if (tuned == 'official') != (loaded == 'official'):
-        with pytest.raises(CheckpointError, match='of another layout: num_p'):
-            FreeKDLoss(**stage_2)
-        return
-    loss = FreeKDLoss(**stage_2)
-    for i, prompt in enumerate(model.prompts):
-        assert_close(getattr(loss, f'prompts_{i}'), prompt.prompts.detach())

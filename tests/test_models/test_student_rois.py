@@ -293,7 +293,7 @@ def test_refuses_detectors_without_rois(build, build_distill, det_pair):
 
 def test_refuses_what_is_no_layer(build):
     cfg = distiller()
-    cfg.teacher_recorders['weight'] = dict(
+    cfg.teacher_recorders['loss_regression'] = dict(
         type='Parameter', source=f'{FC_REG}.weight'
     )
     with pytest.raises(UsageError, match='student_rois=True records layers'):

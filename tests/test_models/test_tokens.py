@@ -157,23 +157,38 @@ def test_a_student_equal_to_its_teacher_has_no_distance(dino):
     assert losses['distill.loss_freekd'] < 1e-5
 
 
-def test_four_of_five_scales_are_compared(dino):
+def test_the_short_form_compares_the_four_of_five_scales():
     from mmengine.registry import init_default_scope
 
     init_default_scope('mmdet')
     teacher = build_model(tiny_dino(scales=5), 'teacher')
-    torch.nn.init.normal_(teacher.level_embed)
-    student = build_model(tiny_dino(stages=(1, 2, 3)), 'architecture')
-    torch.nn.init.normal_(student.level_embed)
-    model = distillation(teacher, student, t_levels=[1, 2, 3, 4])
-    losses = losses_of(model, det_batch(SIZE))
-    total(losses).backward()
-    assert losses['distill.loss_freekd'] > 0
-    every = model.distiller.get_record('feature', from_student=False)
-    chosen = model.distiller.get_record(
-        'feature', from_student=False, data_idx=[1, 2, 3, 4]
+    cfg = distiller(256, 256, num_levels=4, num_prompts=0)
+    written_out = of_encoder(cfg, t_levels=[1, 2, 3, 4])
+    del written_out['connectors']
+    del cfg.loss_forward_mappings.loss_freekd.s_feature['connector']
+    short = dict(
+        type='mmfreekd.FreeKDDistiller',
+        source='encoder',
+        preset=dict(name='paper', num_prompts=0),
     )
-    assert all(a is b for a, b in zip(chosen, every[1:], strict=True))
+    student = build_model(tiny_dino(stages=(1, 2, 3)), 'architecture')
+    for model in (teacher, student):
+        torch.nn.init.normal_(model.level_embed)
+    found, batch = [], det_batch(SIZE)
+    for distills in (short, written_out):
+        model = MODELS.build(
+            dict(
+                type='mmfreekd.FreeKDDistill',
+                architecture=copy.deepcopy(student),
+                teacher=copy.deepcopy(teacher),
+                distiller=distills,
+            )
+        )
+        loss = losses_of(model.train(), batch)['distill.loss_freekd']
+        weight = model.neck.convs[0].conv.weight
+        found.append((loss, torch.autograd.grad(loss, weight)))
+    assert_close(*found, rtol=0, atol=0)
+    assert found[0][0] > 0 and found[0][1][0].any()
 
 
 @pytest.mark.parametrize('data_idx', [[4], [0, 7], -5, 4])

@@ -32,7 +32,7 @@ import torch  # noqa: E402
 import train  # noqa: E402
 from runs import FREEKD, make_workspace, train_command  # noqa: E402
 
-from mmfreekd.resume import NAME, check_resumable  # noqa: E402
+from mmfreekd.checkpoints.resuming import NAME, check_resumable  # noqa: E402
 
 ITERS = 12
 OPTIONS = (

@@ -104,9 +104,9 @@ def short_run(iters: int, *options: str) -> List[str]:
 
 def make_workspace(path: Path) -> Workspace:
     import mmfreekd.registry  # noqa: F401
+    from mmfreekd.checkpoints.prompts import save_prompts
     from mmfreekd.models import FrequencyPrompt
     from mmfreekd.models.zoo import build_model
-    from mmfreekd.prompt_files import save_prompts
 
     workspace = Workspace(path)
     for style in ('coco', 'cityscapes'):

@@ -11,9 +11,9 @@ from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 from runs import FREEKD, ROOT, config_path, short_run
 
+from mmfreekd.checkpoints.prompts import save_prompts
 from mmfreekd.models import FrequencyPrompt
 from mmfreekd.models.zoo import build_model
-from mmfreekd.prompt_files import save_prompts
 
 MIM = (sys.executable, '-m', 'mim')
 # a detector that has hardly been trained is sure of nothing

@@ -167,7 +167,7 @@ def test_weights_of_another_model_leave_nothing_behind(
 ):
     cfg = distillation_config(tiny_models.retinanet(neck_channels=16))
     source = save(tmp_path / 'a.pth', student, 'architecture.', cfg)
-    with pytest.raises(CheckpointError, match='of another shape'):
+    with pytest.raises(CheckpointError, match='with another shape'):
         publish(tool, source, tmp_path / 'tiny')
     assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
 
@@ -191,10 +191,3 @@ def test_what_exists_is_not_written_over(tool, tmp_path, student):
     with pytest.raises(UsageError, match="tiny.py' exists"):
         publish(tool, source, tmp_path / 'tiny')
     assert (tmp_path / 'tiny.py').read_text() == 'mine'
-
-
-def test_onnx_computes_the_same(tool, tmp_path):
-    pytest.importorskip('onnxruntime')
-    model = MODELS.build(tiny_models.encoder_decoder())
-    tool.write_onnx(model, tmp_path / 'a.onnx', (64, 64))
-    assert (tmp_path / 'a.onnx').stat().st_size > 1000

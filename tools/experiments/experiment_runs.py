@@ -121,12 +121,12 @@ def run_config(
 
 def save_student(runner, path: str) -> None:
     """Write the student of a training as a checkpoint of a plain model."""
-    from mmfreekd.checkpoints import save_whole
+    from mmfreekd.checkpoints import save_atomically
 
     student = getattr(runner.model, 'architecture', runner.model)
     seen = runner.train_dataloader.dataset.metainfo
     meta = dict(dataset_meta={k: seen[k] for k in ('classes', 'palette')})
-    save_whole(dict(meta=meta, state_dict=student.state_dict()), path)
+    save_atomically(dict(meta=meta, state_dict=student.state_dict()), path)
 
 
 def measure(

@@ -63,13 +63,13 @@ def convert(source: str) -> dict:
 
 def main() -> None:
     """Convert, and say what was written."""
-    from mmfreekd.checkpoints import save_whole
+    from mmfreekd.checkpoints import save_atomically
 
     args = parse_args()
     target = free_target(args)
     content = convert(args.source)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save_whole(content, str(target))
+    save_atomically(content, str(target))
     print(f'{target}: {len(content["state_dict"])} tensors')
 
 

@@ -45,8 +45,8 @@ def convert(source: str, target: Path) -> dict:
         UsageError: If the source holds no such prompts, or the target cannot
             be written.
     """
-    from mmfreekd.checkpoints import read_checkpoint, save_whole
-    from mmfreekd.prompt_files import OFFICIAL, from_official
+    from mmfreekd.checkpoints import read_checkpoint, save_atomically
+    from mmfreekd.checkpoints.prompts import OFFICIAL, from_official
 
     content = from_official(read_checkpoint(source, 'IN'), source, 'IN')
     if content is None:
@@ -56,7 +56,7 @@ def convert(source: str, target: Path) -> dict:
             'prompts.pth of stage 1 needs no conversion'
         )
     try:
-        save_whole(content, str(target))
+        save_atomically(content, str(target))
     except (OSError, RuntimeError) as error:
         raise UsageError(
             f'OUT: {str(target)!r} cannot be written ({error}). Give a file '

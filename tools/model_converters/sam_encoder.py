@@ -52,14 +52,14 @@ def parse_args(args=None) -> argparse.Namespace:
 
 def read_weights(path: str) -> dict:
     """The tensors of a checkpoint, .safetensors or PyTorch's."""
-    from publishing.weights import read_student
+    from mmfreekd.checkpoints.student import read_student
 
     need_checkpoint(path)
     if path.endswith('.safetensors'):
         from safetensors.torch import load_file
 
         return load_file(path)
-    return read_student(path)[0]
+    return read_student(path, 'the checkpoint')[0]
 
 
 def converted(args: argparse.Namespace) -> dict:
@@ -94,13 +94,13 @@ def converted(args: argparse.Namespace) -> dict:
 
 def main() -> None:
     """Convert, and say what was written."""
-    from mmfreekd.checkpoints import save_whole
+    from mmfreekd.checkpoints import save_atomically
 
     args = parse_args()
     target = free_target(args)
     content = converted(args)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save_whole(content, str(target))
+    save_atomically(content, str(target))
     weights = content.get('state_dict', content)
     print(f'{target}: {len(weights)} tensors, the first {next(iter(weights))}')
 

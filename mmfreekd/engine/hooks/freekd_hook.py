@@ -1,6 +1,13 @@
+from typing import Optional
+
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmrazor.engine.hooks import StopDistillHook as RazorStopDistillHook
+from mmrazor.engine.runner import (
+    SingleTeacherDistillValLoop as RazorDistillValLoop,
+)
 
+from ...errors import UsageError
 from ...models.algorithms import FreeKDDistill, FrequencyPromptTuning
 from ...registry import HOOKS
 from .frequency_log_hook import FrequencyLogHook
@@ -17,6 +24,9 @@ class FreeKDHook(Hook):
     ``custom_hooks=[dict(type='mmfreekd.FreeKDHook')]``. In stage 1 it adds
     :class:`PromptCheckpointHook`, in stage 2 :class:`StudentCheckpointHook`,
     in both :class:`FrequencyLogHook`. A model of another kind gets none.
+
+    It also refuses what would go wrong without a message: parts of MMRazor
+    that do not work here, and labels of other classes than the head's.
     """
 
     priority = 'LOWEST'
@@ -24,15 +34,64 @@ class FreeKDHook(Hook):
     def before_run(self, runner) -> None:
         """Register what is missing."""
         model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = model.module if is_model_wrapper(model) else model
         kinds = []
         if isinstance(model, FrequencyPromptTuning):
             kinds = [PromptCheckpointHook]
         elif isinstance(model, FreeKDDistill):
             kinds = [StudentCheckpointHook]
+            refuse_razor_parts(runner)
         if kinds:
             kinds += [PlainCheckpointHook, FrequencyLogHook]
         for kind in kinds:
             if not any(isinstance(hook, kind) for hook in runner.hooks):
                 runner.register_hook(kind())
+
+    def before_train(self, runner) -> None:
+        """Compare the classes of the head with those of the labels."""
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        if isinstance(model, FrequencyPromptTuning) and model.task_loss:
+            check_classes(runner, model.teacher, 'teacher')
+        elif isinstance(model, FreeKDDistill) and model.calculate_student_loss:
+            check_classes(runner, model.student, 'student')
+
+
+def refuse_razor_parts(runner) -> None:
+    """Raise ``UsageError`` for what works in MMRazor's algorithms only."""
+    parts = [*runner.hooks, runner.val_loop]
+    for kind, why in (
+        (RazorStopDistillHook, 'it never stops in iteration-based loops'),
+        (RazorDistillValLoop, "it replaces the teacher's normalisation"),
+    ):
+        if any(type(part) is kind for part in parts):
+            raise UsageError(
+                f'mmrazor.{kind.__name__} is not for FreeKDDistill: {why}. '
+                f'Take mmfreekd.{kind.__name__}'
+            )
+
+
+def check_classes(runner, model, who: str) -> None:
+    """Raise ``UsageError`` if a head has other classes than the labels."""
+    dataset = runner.train_dataloader.dataset
+    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+    count = head_classes(model)
+    if classes is None or count is None or len(classes) == count:
+        return
+    hint = ''
+    if who == 'teacher':
+        hint = ', or task_loss=False, which tunes the prompts without labels'
+    raise UsageError(
+        f'the head of the {who} has num_classes={count}, but the training '
+        f'data has {len(classes)} classes ({", ".join(classes[:5])}, ...). '
+        f"Set the head's num_classes or the data set's metainfo{hint}"
+    )
+
+
+def head_classes(model) -> Optional[int]:
+    """The classes of a model's head; None if it does not tell."""
+    for name, module in model.named_modules():
+        is_head = 'head' in name and 'rpn_head' not in name
+        if is_head and isinstance(getattr(module, 'num_classes', None), int):
+            return module.num_classes
+    return None

@@ -89,11 +89,13 @@ class FrequencyLogHook(Hook):
     def _of_distance(self, name: str) -> Callable:
 
         def listen(loss: FreeKDLoss, args: tuple, kwargs: dict, output):
-            for key, value in loss_statistics(loss, *args, **kwargs).items():
+            statistics = loss_statistics(loss, *args, **kwargs)
+            values = torch.stack([*statistics.values()]).tolist()
+            for key, value in zip(statistics, values):
                 if key.startswith('mask_'):
-                    self._masks[key] = float(value)
+                    self._masks[key] = value
                 else:
-                    self._bands[f'{name}/{key}'] = float(value)
+                    self._bands[f'{name}/{key}'] = value
 
         return listen
 

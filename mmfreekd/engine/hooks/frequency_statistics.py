@@ -1,17 +1,11 @@
 """What a training says of its bands and masks, as numbers for a log."""
 
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Sequence
 
 import torch
 from torch import Tensor
 
-from ...frequency import (
-    band_names,
-    frequency_distance,
-    mask_overlap,
-    normalize_channels,
-    wavedec2,
-)
+from ...frequency import distance_per_band, mask_overlap
 from ...models.losses import FreeKDLoss
 from ...models.pyramid import Feature, pyramid_levels
 
@@ -46,57 +40,18 @@ def loss_statistics(
     for level, (s, t) in enumerate(zip(students, teachers)):
         masks = loss.masks(s, t, level)
         every += [] if masks is None else [masks]
-        if loss.preset.normalize:
-            s, t = normalize_channels(s), normalize_channels(t)
-        parts = distance_per_band(s, t, masks, weights[level], loss.preset.distance)
+        parts = distance_per_band(
+            s,
+            t,
+            masks,
+            weights[level],
+            normalize=loss.preset.normalize,
+            loss_weight=loss.loss_weight,
+            **loss.preset.distance,
+        )
         for band, part in parts.items():
-            statistics[f'pyramid{level}/{band}'] = loss.loss_weight * part
+            statistics[f'pyramid{level}/{band}'] = part
     return {**statistics, **mask_statistics(every)}
-
-
-def distance_per_band(
-    s_feature: Tensor,
-    t_feature: Tensor,
-    masks: Optional[Masks],
-    weights: Optional[Tensor],
-    distance: dict,
-) -> Dict[str, Tensor]:
-    """What each band adds to a distance: all other masks are shut.
-
-    Args:
-        s_feature (Tensor): The student's feature ``(N, C, H, W)``.
-        t_feature (Tensor): The teacher's, of the same shape.
-        masks (list[Tensor], optional): As
-            :func:`mmfreekd.frequency.frequency_distance` takes them.
-        weights (Tensor, optional): Likewise.
-        distance (dict): Its other arguments.
-
-    Returns:
-        dict[str, Tensor]: A scalar for each band that counts.
-    """
-    names = band_names(distance['levels'], distance['band_layout'])
-    if masks is None:
-        masks = _open_masks(t_feature, distance, len(names))
-    counts = [distance['low_band']] + [distance['high_weight']] * len(names)
-    parts = {}
-    for band, (name, mask) in enumerate(zip(names, masks)):
-        if counts[band]:
-            alone = [torch.zeros_like(other) for other in masks]
-            alone[band] = mask
-            parts[name] = frequency_distance(
-                s_feature, t_feature, alone, weights, **distance
-            )
-    return parts
-
-
-def _open_masks(feature: Tensor, distance: dict, bands: int) -> Masks:
-    """Masks of ones, ``(N, 1, h_b, w_b)``."""
-    low, high = wavedec2(
-        feature[:, :1].float(), distance['levels'], distance['wavelet']
-    )
-    each = (bands - 1) // len(high)  # orientations with a mask of their own
-    details = [level[:, :, 0] for level in high for _ in range(each)]
-    return [torch.ones_like(band) for band in (low, *details)]
 
 
 @torch.no_grad()

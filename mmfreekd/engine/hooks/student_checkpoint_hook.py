@@ -3,7 +3,7 @@ from pathlib import Path
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
-from ...checkpoints import export_student
+from ...checkpoints.student import export_student, student_path
 from ...registry import HOOKS
 
 EXPORTED = 'exported_students'
@@ -11,11 +11,12 @@ EXPORTED = 'exported_students'
 
 @HOOKS.register_module()
 class StudentCheckpointHook(Hook):
-    """Write the student alone beside each checkpoint of a distillation.
+    """Write the student alone next to each checkpoint of a distillation.
 
-    ``student_NAME.pth`` beside ``NAME.pth``, for the latest and for the best:
-    a checkpoint of plain mmdet / mmseg, which knows nothing of teacher and
-    connectors. Where an old checkpoint is removed, so is its student.
+    ``student_NAME.pth`` next to ``NAME.pth``, for the latest and for the
+    best: a plain checkpoint of mmdet / mmseg without teacher and connectors.
+    Where an old checkpoint is removed, so is its student. A student with
+    weights that are not finite ends the training; earlier ones are kept.
     """
 
     priority = 'LOWEST'  # after CheckpointHook
@@ -24,52 +25,46 @@ class StudentCheckpointHook(Hook):
         self._saved = False
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Note that there is something to export."""
+        """Record that there is something to export."""
         self._saved = True
 
     def before_train(self, runner) -> None:
         """Export what a run that was killed may have left."""
+        self._saved = True
         self._export(runner)
 
     def after_train_epoch(self, runner) -> None:
         """Export the student of the latest checkpoint."""
-        if self._saved:
-            self._export(runner)
+        self._export(runner)
 
     def after_train_iter(
         self, runner, batch_idx, data_batch=None, outputs=None
     ) -> None:
         """Export the student of the latest checkpoint."""
-        if self._saved:
-            self._export(runner)
+        self._export(runner)
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         """Export the student of the best checkpoint."""
-        if self._saved:
-            self._export(runner)
+        self._export(runner)
 
     @master_only
     def _export(self, runner) -> None:
+        if not self._saved:
+            return
         self._saved = False
         info = runner.message_hub.runtime_info
-        # kept in checkpoints, for a kill may come before a student is removed
+        # kept in checkpoints: a run may be killed before it removes a student
         exported = {*info.get(EXPORTED, ())}
         for key, value in info.items():
-            if key == 'last_ckpt' or key.startswith('best_ckpt'):
-                path = Path(str(value))
-                if path.is_file() and outdated(path):
+            path = Path(str(value))
+            if key.startswith(('last_ckpt', 'best_ckpt')) and path.is_file():
+                if outdated(path):
                     export_student(str(path), str(student_path(path)))
-                if path.is_file():
-                    exported.add(str(path))
+                exported.add(str(path))
         for path in [p for p in map(Path, exported) if not p.exists()]:
             student_path(path).unlink(missing_ok=True)
             exported.remove(str(path))
         runner.message_hub.update_info(EXPORTED, sorted(exported))
-
-
-def student_path(path: Path) -> Path:
-    """The file of the student beside a checkpoint of a distillation."""
-    return path.with_name(f'student_{path.name}')
 
 
 def outdated(path: Path) -> bool:

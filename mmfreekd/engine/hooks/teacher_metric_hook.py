@@ -1,11 +1,10 @@
 from typing import Dict
 
-import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from ...errors import UsageError
 from ...registry import HOOKS
+from ..loops import evaluate_teacher
 from .random_state_hook import random_states, set_random_states
 
 
@@ -52,26 +51,3 @@ class TeacherMetricHook(Hook):
                     'model.teacher_ckpt, its config, its data_preprocessor '
                     'and the classes of the data set'
                 )
-
-
-@torch.no_grad()
-def evaluate_teacher(runner) -> Dict[str, float]:
-    """The metrics of the teacher on the validation set.
-
-    Raises:
-        UsageError: If the config has no validation.
-    """
-    loop = runner.val_loop
-    if loop is None:
-        raise UsageError(
-            'teacher_min_metric needs val_dataloader, val_cfg and '
-            'val_evaluator in the config'
-        )
-    model = runner.model
-    teacher = (model.module if is_model_wrapper(model) else model).teacher
-    teacher.eval()
-    for batch in loop.dataloader:
-        loop.evaluator.process(
-            data_samples=teacher.val_step(batch), data_batch=batch
-        )
-    return loop.evaluator.evaluate(len(loop.dataloader.dataset))

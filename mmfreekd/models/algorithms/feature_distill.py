@@ -7,7 +7,6 @@ from torch import Tensor
 from ...errors import UsageError
 from ...registry import MODELS
 from ..feature_errors import note_errors
-from ..sources import StopAfter
 from .freekd_distill import FreeKDDistill
 
 
@@ -46,12 +45,9 @@ class FeatureDistill(FreeKDDistill):
             calculate_student_loss=False,
             **kwargs,
         )
-        self._run_student = StopAfter(
-            self.student, self.distiller.student_sources(), 'student'
-        )
         compared = [
-            mapping
-            for mapping in self.distiller.loss_forward_mappings.values()
+            name
+            for name, mapping in self.distiller.loss_forward_mappings.items()
             if {'s_feature', 't_feature'} <= mapping.keys()
         ]
         if not compared:
@@ -105,19 +101,7 @@ class FeatureDistill(FreeKDDistill):
         self._record_teacher(batch_inputs, data_samples)
         with torch.no_grad():
             self._student_losses(batch_inputs, data_samples)
-            features, targets = (
-                self.distiller.get_record(**self._compared[side])
-                for side in ('s_feature', 't_feature')
-            )
-        return note_errors(data_samples, features, targets)
-
-    def _student_losses(
-        self,
-        batch_inputs: Tensor,
-        data_samples: Optional[List[BaseDataElement]],
-    ) -> Dict[str, Tensor]:
-        distiller = self.distiller
-        distiller.set_deliveries_override(True)
-        with distiller.student_recorders, distiller.deliveries:
-            self._run_student(batch_inputs, data_samples, mode='tensor')
-        return {}
+            inputs = self.distiller.loss_inputs(self._compared)
+        return note_errors(
+            data_samples, inputs['s_feature'], inputs['t_feature']
+        )

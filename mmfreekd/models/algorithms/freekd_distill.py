@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from ...checkpoints import refuse_foreign
 from ...errors import UsageError
 from ...registry import MODELS
-from ...stage_1 import stage_1_command
 from ..finite import FiniteCheck, distilled
 from ..inheritance import inherit as inherit_weights
 from ..inheritance import start_from
 from ..losses import FreeKDLoss
 from ..normalization import teacher_normalization
+from ..reach import freeze_unreached
 from ..sources import StopAfter
 from ..student_rois import TeacherOnStudentRois, refuse_own_rois
 from ..zoo import build_model, load_teacher, refuse_random_teacher
@@ -47,7 +47,9 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
             match it key by key. None: the teacher brings its weights along,
             as a built model or by its ``init_cfg``. Defaults to None.
         calculate_student_loss (bool): Whether the student's task loss is
-            trained on as well. Defaults to True.
+            trained on as well. False: the student runs no further than its
+            recorded layers, needs no labels, and what comes after them is
+            frozen. Defaults to True.
         student_rois (bool): Whether the teacher's box head gets the
             student's regions of interest, so that both regress the same
             boxes; for recorders on layers of the teacher's ``roi_head``.
@@ -102,7 +104,6 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         self._register_load_state_dict_pre_hook(without_prefix, True)
         refuse_foreign(self)
         self.finite_check = finite_check
-        self._scaled = False
         self.teacher_ckpt = teacher_ckpt
         self._teacher_has_weights = load_teacher(
             self.teacher, teacher_ckpt, teacher_is_built
@@ -124,6 +125,12 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
             self._run_teacher = StopAfter(self.teacher, sources)
         # what is recorded or delivered elsewhere may lie in the losses
         self._teacher_mode = 'tensor' if sources else 'loss'
+        own = self.distiller.student_sources()
+        self._run_student: Optional[StopAfter] = None
+        if not calculate_student_loss and own and not student_rois:
+            self._run_student = StopAfter(self.student, own, 'student')
+            freeze_unreached(self.student, self._run_student, self.distiller)
+        self._is_checked = False
 
     def init_weights(self) -> None:
         """Initialise the student; mmengine calls it when training starts.
@@ -137,9 +144,10 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         for name, loss in self.distiller.distill_losses.items():
             if isinstance(loss, FreeKDLoss) and loss.untuned:
                 raise UsageError(
-                    f'{name} has no frequency prompts. Tune them in stage 1: '
-                    f'{stage_1_command()}, and set prompt_ckpt to that file; '
-                    'or set num_prompts=0 for plain frequency distillation'
+                    f'{name} has no frequency prompts. Tune them in stage 1, '
+                    'tools/train.py CONFIG --stage 1, or set prompt_ckpt to '
+                    'a file of prompts, or num_prompts=0 for plain frequency '
+                    'distillation'
                 )
             if isinstance(loss, FreeKDLoss):
                 self._compare_teachers(name, loss.prompt_meta)
@@ -194,9 +202,9 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
             dict[str, Tensor]: ``student.*``, the student's own losses if
             they are calculated, and ``distill.*``.
         """
-        # on a GPU, AmpOptimWrapper scales what was computed like this; without
-        # an argument, which torch takes since 2.4, the GPU's is meant
-        self._scaled = batch_inputs.is_cuda and torch.is_autocast_enabled()
+        if not self._is_checked:
+            self.distiller.reattach(self.student)
+        self.finite_check.begin(self.student, self.distiller)
         if self.distillation_stopped:
             losses = self.student(batch_inputs, data_samples, mode='loss')
             return {**add_prefix(losses, 'student'), **self._idle_loss()}
@@ -208,8 +216,9 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         else:
             self._record_teacher(*batch)
             losses = self._student_losses(*batch)
-        if not self.calculate_student_loss:
-            losses = {}
+        if not self._is_checked and torch.is_grad_enabled():
+            self.distiller.check_first_batch(self.student)
+            self._is_checked = True
         own = self.distiller.compute_distill_losses()
         return {**losses, **add_prefix(own, 'distill')}
 
@@ -224,7 +233,7 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         """
         loss, log_vars = super().parse_losses(losses)
         made_of = distilled(self.distiller)
-        loss = self.finite_check(loss, losses, made_of, self._scaled)
+        loss = self.finite_check(loss, losses, made_of)
         return loss, log_vars
 
     @torch.no_grad()
@@ -250,7 +259,12 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         distiller = self.distiller
         distiller.set_deliveries_override(True)
         with distiller.student_recorders, distiller.deliveries:
+            if self._run_student is not None:
+                self._run_student(batch_inputs, data_samples, mode='tensor')
+                return {}
             losses = self.student(batch_inputs, data_samples, mode='loss')
+        if not self.calculate_student_loss:
+            return {}
         return add_prefix(losses, 'student')
 
     def _idle_loss(self) -> Dict[str, Tensor]:

@@ -122,7 +122,6 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
             )
         )
         self.finite_check = finite_check
-        self._scaled = False
         # of an iteration, the chosen levels only
         self._features: List[Tensor] = []
         self._prompted: List[Tensor] = []
@@ -193,8 +192,7 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
             ``mask_overlap``.
         """
         self._forget()
-        # see FreeKDDistill.loss
-        self._scaled = inputs.is_cuda and torch.is_autocast_enabled()
+        self.finite_check.begin(self)
         losses = self._teacher_losses(inputs, data_samples)
         if not self._masks:
             raise UsageError(
@@ -217,7 +215,7 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
                 .FiniteCheck`.
         """
         loss, log_vars = super().parse_losses(losses)
-        loss = self.finite_check(loss, losses, self._made_of(), self._scaled)
+        loss = self.finite_check(loss, losses, self._made_of())
         self._forget()
         return loss, log_vars
 

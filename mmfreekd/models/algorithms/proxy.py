@@ -63,10 +63,8 @@ def share_tree(owner: Proxy, model: nn.Module) -> None:
         owner._modules[name] = child
     for name, parameter in model._parameters.items():
         owner._parameters[name] = parameter
-    for name, buffer in model._buffers.items():
-        owner.register_buffer(
-            name, buffer, name not in model._non_persistent_buffers_set
-        )
+    owner._buffers.update(model._buffers)
+    owner._non_persistent_buffers_set.update(model._non_persistent_buffers_set)
 
 
 def share_buffers(owner: Proxy, model: nn.Module) -> None:

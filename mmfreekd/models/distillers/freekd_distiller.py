@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from ...errors import UsageError
 from ...registry import MODELS
 from ..connectors import FeatureAlignConnector
+from ..losses.foreign import guarded
 from ..probe import probe
 from ..pyramid import map_sizes
 from ..sources import find_source
 from .expansion import expand, one_source
 
 MODULE_RECORDERS = (ModuleOutputsRecorder, ModuleInputsRecorder)
+CONNECTED = ('connector', 'connector_idx')
 
 
 @MODELS.register_module()
@@ -94,7 +96,9 @@ class FreeKDDistiller(ConfigurableDistiller):
     def prepare_from_student(self, model: BaseModel) -> None:
         """Attach the student's recorders; the short form waits for both."""
         if self._expansion is None:
-            check_sources(self.student_recorders, model, 'student')
+            self._attached = check_sources(
+                self.student_recorders, model, 'student'
+            )
             super().prepare_from_student(model)
         else:
             self._expansion['student'] = model
@@ -120,10 +124,53 @@ class FreeKDDistiller(ConfigurableDistiller):
 
     def compute_distill_losses(self) -> Dict[str, Tensor]:
         """The distillation losses of what was recorded."""
-        return {
-            name: self.distill_losses[name](**self.loss_inputs(name))
-            for name in self.loss_forward_mappings
-        }
+        return {name: self._loss(name) for name in self.loss_forward_mappings}
+
+    def _loss(self, name: str) -> Tensor:
+        loss, inputs = self.distill_losses[name], self.loss_inputs(name)
+        if len(inputs) != 2 or type(loss).__module__.startswith('mmfreekd.'):
+            return loss(**inputs)
+        where = f'{name} ({type(loss).__name__})'
+        return guarded(lambda: loss(**inputs), *inputs.values(), where)
+
+    def check_first_batch(self, student: BaseModel) -> None:
+        """Raise ``UsageError`` if a loss cannot train the student.
+
+        Args:
+            student (BaseModel): The student, which has just run.
+        """
+        for name, mapping in self.loss_forward_mappings.items():
+            for record in mapping.values():
+                if not record['from_student']:
+                    continue
+                plain = {k: v for k, v in record.items() if k not in CONNECTED}
+                levels = self.get_record(**plain)
+                if isinstance(levels, Tensor):
+                    levels = [levels]
+                frozen = [
+                    i for i, x in enumerate(levels) if not x.requires_grad
+                ]
+                if frozen:
+                    source = self.student_recorders.get_recorder(
+                        record['recorder']
+                    ).source
+                    raise UsageError(
+                        f'{name} cannot train the student: pyramid level(s) '
+                        f'{frozen} of its layer {source!r} have no gradient. '
+                        'The layers up to it are frozen (frozen_stages, '
+                        'requires_grad), or it is inside of what '
+                        'recomputes activations (with_cp=True). Take another '
+                        'layer, or switch that off'
+                    )
+
+    def reattach(self, student: BaseModel) -> None:
+        """Follow layers that were replaced, as by ``sync_bn`` of mmengine."""
+        for recorder in self.student_recorders.recorders.values():
+            if isinstance(recorder, MODULE_RECORDERS):
+                module = find_source(student, recorder.source, 'student')
+                if self._attached.get(recorder.source) is not module:
+                    recorder.prepare_from_model(student)
+                    self._attached[recorder.source] = module
 
     def loss_inputs(self, name: str) -> Dict[str, Any]:
         """What a loss is called with, from both models' records.
@@ -263,11 +310,17 @@ def _parts(
 
 def check_sources(
     manager: RecorderManager, model: nn.Module, who: str
-) -> None:
-    """Raise ``UsageError`` if a recorder's module does not exist."""
-    for recorder in manager.recorders.values():
-        if isinstance(recorder, MODULE_RECORDERS):
-            find_source(model, recorder.source, who)
+) -> Dict[str, nn.Module]:
+    """The recorded modules by their names.
+
+    Raises:
+        UsageError: If one does not exist.
+    """
+    return {
+        recorder.source: find_source(model, recorder.source, who)
+        for recorder in manager.recorders.values()
+        if isinstance(recorder, MODULE_RECORDERS)
+    }
 
 
 def check_use(distiller: ConfigurableDistiller) -> None:

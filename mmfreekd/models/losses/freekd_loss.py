@@ -209,12 +209,14 @@ class FreeKDLoss(BaseModule):
     def _distance(
         self, s: Tensor, t: Tensor, level: int, weights: Optional[Tensor]
     ) -> Tensor:
-        masks = self.masks(s, t, level)
         return frequency_distance(
             s,
             t,
-            masks,
-            weights,
+            weights=weights,
+            prompts=getattr(self, f'prompts_{level}', None),
+            refine_masks=(
+                self.preset.refine_masks and self.preset.num_prompts > 0
+            ),
             normalize=self.preset.normalize,
             loss_weight=self.loss_weight,
             **self.preset.distance,

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from ...errors import UsageError
 from ...registry import MODELS
 from ..pyramid import Feature, pyramid_levels
+from .foreign import guarded
 
 
 @MODELS.register_module()
@@ -80,15 +81,9 @@ class PyramidLoss(BaseModule):
 
     def _level(self, level: int, s: Tensor, t: Tensor) -> Tensor:
         loss = self.losses[level]
-        try:
-            return loss(s, t)
-        except (AssertionError, RuntimeError) as error:
-            if s.shape == t.shape:
-                raise
-            raise UsageError(
-                f'pyramid level {level}: {type(loss).__name__} cannot compare '
-                f'the feature of the student, {tuple(s.shape)}, with that of '
-                f'the teacher, {tuple(t.shape)}. Align them with a connector '
-                'such as mmfreekd.FeatureAlignConnector, or take other '
-                'source layers'
-            ) from error
+        return guarded(
+            lambda: loss(s, t),
+            s,
+            t,
+            f'pyramid level {level}: {type(loss).__name__}',
+        )

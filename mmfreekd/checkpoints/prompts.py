@@ -1,17 +1,16 @@
 """The file of frequency prompts: what stage 1 writes and stage 2 reads."""
 
 import re
-from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
-from .checkpoints import read_checkpoint, save_whole
-from .errors import CheckpointError
-from .frequency import num_bands
-from .stage_1 import stage_1_command
-from .version import __version__
+from ..errors import CheckpointError
+from ..frequency import num_bands
+from ..version import __version__
+from .atomic import save_atomically
+from .reading import MissingCheckpointError, read_checkpoint
 
 # what the official release calls its prompts, by pyramid level
 OFFICIAL_KEY = re.compile(r'(?:.*\.)?mask_modules\.(\d+)\.mask_token')
@@ -22,7 +21,7 @@ LAYOUT = {'channels', 'num_prompts', 'levels', 'band_layout', 'wavelet'}
 
 
 def prompts_meta(prompts: nn.ModuleList) -> Dict:
-    """What the prompts of a pyramid are: everything a user of them checks."""
+    """What ``meta`` states about the prompts of a pyramid."""
     first = prompts[0]
     return dict(
         channels=[prompt.prompts.size(2) for prompt in prompts],
@@ -36,12 +35,12 @@ def prompts_meta(prompts: nn.ModuleList) -> Dict:
 def save_prompts(
     prompts: nn.ModuleList, path: str, meta: Optional[Dict] = None
 ) -> None:
-    """Write the prompts of a pyramid, whole or not at all.
+    """Write the prompts of a pyramid, as an atomic write.
 
     Args:
         prompts (nn.ModuleList): A ``FrequencyPrompt`` for each pyramid level.
         path (str): The file.
-        meta (dict, optional): What else to note, such as the teacher.
+        meta (dict, optional): More entries of ``meta``, such as the teacher.
             Defaults to None.
     """
     content = dict(
@@ -54,16 +53,17 @@ def save_prompts(
             k: v.detach().cpu() for k, v in prompts.state_dict().items()
         },
     )
-    save_whole(content, path)
+    save_atomically(content, path)
 
 
 def from_official(
     checkpoint: Dict, path: str, what: str = 'prompt_ckpt'
 ) -> Optional[Dict]:
-    """Make prompts of the official release what stage 1 would have written.
+    """Convert prompts of the official release to what stage 1 writes.
 
-    They are known by their keys, ``mask_modules.{pyramid level}.mask_token``,
-    under ``state_dict`` or not, behind any prefix and among any other weights.
+    They are recognised by their keys,
+    ``mask_modules.{pyramid level}.mask_token``, under ``state_dict`` or not,
+    behind any prefix and among any other weights.
 
     Args:
         checkpoint (dict): What the file holds.
@@ -71,8 +71,8 @@ def from_official(
         what (str): What it is, for messages. Defaults to 'prompt_ckpt'.
 
     Returns:
-        dict: ``meta`` and ``state_dict`` of a ``prompts.pth``; None if there
-        are no such keys.
+        dict | None: ``meta`` and ``state_dict`` of a ``prompts.pth``; None if
+        there are no such keys.
 
     Raises:
         CheckpointError: If pyramid levels are missing or doubled, or a
@@ -92,8 +92,7 @@ def from_official(
             f'{where} must hold one number T of prompts for all pyramid '
             f'levels, got {num_prompts}. Tune prompts in stage 1 instead'
         )
-    # Their bands are LL, then level 1 (the finest), 2 and 3: our order too,
-    # low, then from the finest to the coarsest. Nothing is to be permuted.
+    # Their bands are LL, then level 1 (the finest), 2 and 3: our order, too.
     return dict(
         meta=dict(
             channels=[token.size(2) for token in tokens],
@@ -126,7 +125,7 @@ def _official_keys(weights: Dict, where: str) -> List[str]:
 
 
 def _official_token(token: Tensor, key: str, where: str) -> Tensor:
-    """The prompts of one pyramid level, in float32 and apart from the rest."""
+    """The prompts of one pyramid level, as a float32 copy."""
     bands = 1 + OFFICIAL_LEVELS
     is_tensor = isinstance(token, Tensor)
     shape = tuple(token.shape) if is_tensor else type(token).__name__
@@ -163,12 +162,14 @@ def read_prompts(path: str) -> Tuple[Dict, List[Tensor]]:
         CheckpointError: If the file is missing or holds no prompts, their
             shapes contradict ``meta``, or they are not finite.
     """
-    if '://' not in str(path) and not Path(path).expanduser().is_file():
-        raise CheckpointError(
+    try:
+        checkpoint = read_checkpoint(path, 'prompt_ckpt')
+    except MissingCheckpointError:
+        raise MissingCheckpointError(
             f'prompt_ckpt: there is no file {str(path)!r}. Stage 1 writes it: '
-            f'{stage_1_command(path)}'
+            'tools/train.py CONFIG --stage 1, with the config of the '
+            'distillation'
         )
-    checkpoint = read_checkpoint(path, 'prompt_ckpt')
     checkpoint = from_official(checkpoint, path) or checkpoint
     meta, weights = checkpoint.get('meta'), checkpoint.get('state_dict')
     if (
@@ -186,7 +187,10 @@ def read_prompts(path: str) -> Tuple[Dict, List[Tensor]]:
         f'{i}.prompts': (bands, meta['num_prompts'], c)
         for i, c in enumerate(meta['channels'])
     }
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = {
+        name: tuple(getattr(value, 'shape', ()))
+        for name, value in weights.items()
+    }
     if found != expected:
         raise CheckpointError(
             f'prompt_ckpt: the prompts in {str(path)!r} contradict its meta: '

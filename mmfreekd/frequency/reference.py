@@ -1,9 +1,9 @@
-"""The distance in PyTorch's operators, differentiable in everything.
+"""The distance as the paper has it, in operators that autograd knows.
 
-What the faster ways are compared with, and what serves where they cannot.
+What the faster forms are compared with, and what serves where they do not.
 """
 
-from typing import Callable, Dict, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -22,16 +22,17 @@ TINY = 1e-6  # a channel that is the same everywhere has no deviation
 class Switches(NamedTuple):
     """The choices of ``frequency_distance``, by the names that it has."""
 
-    levels: int
-    band_layout: str
-    low_band: bool
-    reduction: str
-    wavelet: str
-    high_weight: float
-    prompt_reduction: str
-    low_penalty: str
-    high_penalty: str
-    normalize: bool
+    levels: int = 3
+    band_layout: str = 'subband'
+    low_band: bool = True
+    reduction: str = 'mean'
+    wavelet: str = 'haar'
+    high_weight: float = 1.0
+    prompt_reduction: str = 'mean'
+    low_penalty: str = 'l1'
+    high_penalty: str = 'l1'
+    normalize: bool = False
+    loss_weight: float = 1.0
 
 
 def plain_distance(
@@ -41,7 +42,18 @@ def plain_distance(
     weights: Optional[Tensor],
     switches: Switches,
 ) -> Tensor:
-    """What ``frequency_distance`` says, as it says it."""
+    """What ``frequency_distance`` computes, step by step."""
+    return band_distances(s, t, masks, weights, switches).sum()
+
+
+def band_distances(
+    s: Tensor,
+    t: Tensor,
+    masks: Optional[Sequence[Tensor]],
+    weights: Optional[Tensor],
+    switches: Switches,
+) -> Tensor:
+    """The distance of each of the B bands that counts, in their order."""
     if switches.normalize:
         s, t = normalize_channels(s), normalize_channels(t)
     difference = full_precision(t) - full_precision(s)
@@ -58,12 +70,12 @@ def plain_distance(
             torch.einsum('nc...,nc->nc...', part, weights) for part in parts
         ]
     counts = [switches.low_band] + [switches.high_weight] * len(bands.high)
-    totals = [
+    bands = [
         count * _reduce(part, switches.band_layout, switches.reduction)
         for count, part in zip(counts, parts)
         if count
     ]
-    return torch.stack(totals).sum()
+    return switches.loss_weight * torch.cat(bands)
 
 
 def normalize_channels(x: Tensor) -> Tensor:
@@ -80,16 +92,25 @@ def normalize_channels(x: Tensor) -> Tensor:
     """
     with torch.autocast(x.device.type, enabled=False):
         x = full_precision(x)
-        variance, mean = torch.var_mean(
-            x, dim=(0, 2, 3), correction=0, keepdim=True
-        )
-        return (x - mean) / (variance + TINY).sqrt()
+        mean, scale = channel_moments(x)
+        return (x - mean) * scale
+
+
+def channel_moments(x: Tensor) -> Tuple[Tensor, Tensor]:
+    """Mean and reciprocal deviation of each channel, ``(1, C, 1, 1)``."""
+    variance, mean = torch.var_mean(
+        x, dim=(0, 2, 3), correction=0, keepdim=True
+    )
+    return mean, (variance + TINY).rsqrt()
 
 
 def _reduce(part: Tensor, band_layout: str, reduction: str) -> Tensor:
-    """Reduce the low band ``(N, C, h, w)`` or a level ``(N, C, 3, h, w)``."""
-    if reduction == 'sum':
-        return part.sum()
-    # three bands of one size: three means are 3 x the common one
-    bands = part.size(2) if part.dim() == 5 and band_layout == 'subband' else 1
-    return bands * part.mean()
+    """The low band ``(N, C, h, w)`` or a level ``(N, C, 3, h, w)`` as bands.
+
+    Three for a level in the layout ``'subband'``, else one.
+    """
+    dims = list(range(part.dim()))
+    if part.dim() == 5 and band_layout == 'subband':
+        dims.remove(2)
+    reduced = part.mean(dims) if reduction == 'mean' else part.sum(dims)
+    return reduced.view(-1)

@@ -1,0 +1,68 @@
+"""Which parameters of a student a distillation reaches."""
+
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from mmrazor.models.distillers import BaseDistiller
+from torch import Tensor
+
+from .probe import SIZE_ERRORS, example_batch, image_sizes
+from .sources import StopAfter, composite_mode
+
+
+def freeze_unreached(
+    student: BaseModel, run: StopAfter, distiller: BaseDistiller
+) -> None:
+    """Freeze the parameters that get no gradient from the recorded layers.
+
+    Distributed training would wait for their gradients, and weight decay
+    would pull them to zero.
+
+    Args:
+        student (BaseModel): The student.
+        run (StopAfter): Runs it as far as the recorded layers.
+        distiller (BaseDistiller): Records them.
+
+    Raises:
+        RuntimeError | ValueError | AssertionError | IndexError: If the
+            student does not run on small images.
+    """
+    modes = {module: module.training for module in student.modules()}
+    composite_mode(student, True)
+    try:
+        sizes = image_sizes(student)
+        for size in sizes:
+            try:
+                with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+                    with distiller.student_recorders:
+                        run(*example_batch(student, size), mode='tensor')
+                break
+            except SIZE_ERRORS:
+                if size == sizes[-1]:
+                    raise
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    reached = [
+        x.float().sum()
+        for recorder in distiller.student_recorders.recorders.values()
+        for record in recorder.data_buffer
+        for x in ([record] if isinstance(record, Tensor) else record)
+        if isinstance(x, Tensor) and x.requires_grad
+    ]
+    named = [(n, p) for n, p in student.named_parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(
+        sum(reached), [p for _, p in named], allow_unused=True
+    )
+    frozen = [name for (name, _), g in zip(named, gradients) if g is None]
+    for name, parameter in named:
+        parameter.requires_grad_(name not in frozen)
+    for recorder in distiller.student_recorders.recorders.values():
+        recorder.reset_data_buffer()
+    if frozen:
+        print_log(
+            f'{len(frozen)} parameters of the student come after the recorded '
+            'layers and are frozen, because there is no task loss: '
+            f'{", ".join(sorted({n.split(".")[0] for n in frozen}))}',
+            logger='current',
+        )
