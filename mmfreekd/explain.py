@@ -193,7 +193,7 @@ def _data(error: AttributeError, _) -> Optional[str]:
     if not isinstance(error.obj, BaseDataElement):
         return None
     return (
-        f'the data samples have no {error.name!r}, only '
+        f'the data samples have no {error.name.strip("_")!r}, only '
         f'{", ".join(error.obj.keys()) or "nothing"}. Load it in '
         'train_dataloader.dataset.pipeline: LoadAnnotations with_bbox, '
         'with_mask or with_seg, and pack it'

@@ -525,7 +525,7 @@ GOOD = dict(
     pipeline_switch=('det', hooks(SWITCH)),
     stop_distill=(
         'det',
-        hooks(dict(type='mmrazor.StopDistillHook', stop_epoch=10)),
+        hooks(dict(type='mmfreekd.StopDistillHook', stop_epoch=10)),
     ),
     early_stopping=(
         'seg',
