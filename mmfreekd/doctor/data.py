@@ -1,4 +1,4 @@
-"""The data of a dry run: the config's own, or invented where they are missing."""
+"""The data of a dry run: the config's own; invented where they are missing."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""The model of a dry run: its parts one by one, and what a step shows of it."""
+"""The model of a dry run: its parts one by one, and what a step shows."""
 
 import contextlib
 from collections.abc import Iterator

@@ -95,7 +95,7 @@ class CautiousRunner(Runner):
         if isinstance(cfg, dict):
             backend = VISBACKENDS.build(dict(cfg, save_dir=self._log_dir))
         if isinstance(backend, (LocalVisBackend, TensorboardVisBackend)):
-            backend.experiment  # what it needs is imported now
+            _ = backend.experiment  # imports what it needs
             return [backend]
         self.report.remark(
             f'visualizer: {type(backend).__name__} is built, but not tried, '
