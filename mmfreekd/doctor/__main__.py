@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from typing import List, Sequence
 
 from ..errors import UsageError
 from .environment import examine_environment
@@ -36,7 +35,9 @@ def main(args=None) -> int:
     except UsageError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    return dry_run(cfg)
+    from .dry_run import dry_run
+
+    return dry_run(cfg).print()
 
 
 def report_environment() -> int:
@@ -48,36 +49,6 @@ def report_environment() -> int:
         if advice:
             print(f'      {"":{width}}  -> {advice}')
     return int(any(finding.advice for finding in findings))
-
-
-def dry_run(cfg) -> int:
-    """Print what a config would train; 1 if it cannot be trained."""
-    from .preflight import examine_config
-
-    return report_config(examine_config(cfg))
-
-
-def report_config(report) -> int:
-    """Print a report; 1 if it holds problems."""
-    if report.rows:
-        print_table([report.rows[0]._fields, *report.rows])
-    for fact in report.facts:
-        print(fact)
-    if not report.problems:
-        print('No problem was found.')
-        return 0
-    print(f'{len(report.problems)} problem(s):', file=sys.stderr)
-    for number, problem in enumerate(report.problems, 1):
-        print(f'{number}. {problem}', file=sys.stderr)
-    return 1
-
-
-def print_table(rows: List[Sequence[str]]) -> None:
-    """Print rows under each other, columns as wide as needed."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths))
-        print('  '.join(cells).rstrip())
 
 
 if __name__ == '__main__':
