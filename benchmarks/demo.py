@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Dict, List
 
-from mmfreekd.prompt_files import read_prompts
+from mmfreekd.checkpoints.prompts import read_prompts
 
 from .compare import Comparison
 from .configs import ROOT, load

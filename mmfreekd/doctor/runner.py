@@ -17,7 +17,7 @@ from mmengine.visualization import LocalVisBackend, TensorboardVisBackend
 from torch import nn
 
 from ..engine.hooks import PromptCheckpointHook
-from ..models.probe import image_channels
+from ..models.probe import image_shapes
 from .data import FirstBatches, build_data, first_batches, stand_in
 from .loops import run_train, run_val, tolerant
 from .model import examine_model, name_modules
@@ -171,7 +171,7 @@ class CautiousRunner(Runner):
                 dataloader.get('dataset'),
                 f'{key}.dataset',
                 self.report,
-                image_channels(self.model),
+                image_shapes(self.model)[0][0],
             )
         loader = None
         whole = dataset is not None
