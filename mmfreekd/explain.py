@@ -9,6 +9,7 @@ import errno
 import inspect
 import json
 import os
+import pickle
 import re
 import traceback
 from difflib import get_close_matches
@@ -265,10 +266,18 @@ def _json(error: json.JSONDecodeError, _) -> str:
     )
 
 
+def _pickle(error: pickle.UnpicklingError, _) -> str:
+    return (
+        'a checkpoint cannot be read: it is damaged, no PyTorch file, or '
+        f'holds more than tensors ({str(error)[:200]}). See load_from'
+    )
+
+
 RULES: Tuple[Tuple[type, Callable], ...] = (
     (ImportError, _import),
     (OSError, _file),
     (RuntimeError, _runtime),
     (json.JSONDecodeError, _json),
     (AttributeError, _data),
+    (pickle.UnpicklingError, _pickle),
 )

@@ -22,6 +22,7 @@ from ..checkpoints.resuming import check_resumable, latest_checkpoint
 from ..engine.hooks import FreeKDHook
 from ..explain import did_you_mean
 from ..stages import is_tuned, set_prompt_ckpt, tuning_config
+from .configs import KEYS
 from .data import writable
 from .report import Report
 from .runner import CautiousRunner
@@ -51,13 +52,13 @@ def dry_run(cfg: Config) -> Report:
     report = Report()
     with (
         tempfile.TemporaryDirectory() as folder,
-        isolated(folder),
         open(os.devnull, 'w') as nowhere,
         contextlib.redirect_stdout(nowhere),
     ):
         for name, stage in stages(deepcopy(cfg), folder, report):
             report.stage, report.modules = name, {}
-            examine(stage, folder, report)
+            with isolated(folder):
+                examine(stage, folder, report)
     report.stage = ''
     return report
 
@@ -77,6 +78,11 @@ def stages(
         report.add(
             'work_dir',
             f'{work_dir!r} cannot be written: give another --work-dir',
+        )
+    known = {*KEYS, 'max_iters', 'lr'}
+    for key in set(cfg.get('stage_1') or {}) - known:
+        report.add(
+            f'stage_1.{key}', f'nobody reads it{did_you_mean(key, known)}'
         )
     prompts = tuning = None
     with report.attempt('model.distiller'):
@@ -155,6 +161,13 @@ def _check_launcher(cfg: Config, report: Report) -> None:
             'launcher',
             'pytorch needs processes that torchrun started: use '
             'tools/dist_train.sh CONFIG GPUS, or set launcher to none',
+        )
+    backend = (cfg.get('env_cfg') or {}).get('dist_cfg', {}).get('backend')
+    backends = torch.distributed.Backend.backend_list
+    if backend is not None and backend not in backends:
+        report.add(
+            'env_cfg.dist_cfg.backend',
+            f'must be one of {", ".join(backends)}, got {backend!r}',
         )
     wrapper = cfg.get('model_wrapper_cfg') or {}
     name = wrapper.get('type', 'MMDistributedDataParallel')

@@ -13,6 +13,7 @@ from .data import FirstBatches, batch_size
 from .model import describe_step, measured_memory
 from .report import Report
 
+NOT_FOR_WANT_OF_IMAGES = (KeyError, AttributeError, TypeError)
 PATIENCE = 5  # seconds, for hooks that are called once for each epoch
 
 
@@ -42,6 +43,8 @@ def run_train(runner: Any, loop: Any) -> Any:
     runner.call_hook('after_train_epoch')
     if isinstance(loop, EpochBasedTrainLoop):
         loop._epoch += 1
+    with runner.report.attempt('train_cfg.val_interval'):
+        loop.iter % getattr(loop, 'val_interval', 1)  # noqa: B018
     if batches and runner.val_loop is not None:
         runner.val_loop.run()
     runner.call_hook('after_train')
@@ -118,10 +121,13 @@ def tolerant(metric: BaseMetric, key: str, report: Report) -> None:
     wants_all = 'ann_file' in (accepted(type(metric)) or ())
 
     def evaluate_few(size: int) -> dict:
+        if not metric.results:
+            return {}  # no image came through
         try:
             return evaluate(size)
         except Exception as error:  # whatever a metric raises
-            if not (wants_all and getattr(metric, 'dry_run_partial', False)):
+            partial = wants_all and getattr(metric, 'dry_run_partial', False)
+            if not partial or isinstance(error, NOT_FOR_WANT_OF_IMAGES):
                 with report.attempt(key):
                     raise
             else:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, Dict
 
 import torch
@@ -17,11 +18,15 @@ from mmengine.visualization import LocalVisBackend, TensorboardVisBackend
 from torch import nn
 
 from ..engine.hooks import PromptCheckpointHook
+from ..errors import UsageError
 from ..models.probe import image_shapes
 from .data import FirstBatches, build_data, first_batches, stand_in
 from .loops import run_train, run_val, tolerant
 from .model import examine_model, name_modules
 from .report import Report
+
+# packages that write to another machine, by the names of their backends
+TRACKERS = ('wandb', 'mlflow', 'clearml', 'neptune', 'dvclive', 'aim')
 
 
 class Nothing(BaseModel):
@@ -97,6 +102,12 @@ class CautiousRunner(Runner):
         if isinstance(backend, (LocalVisBackend, TensorboardVisBackend)):
             _ = backend.experiment  # imports what it needs
             return [backend]
+        package = type(backend).__name__.removesuffix('VisBackend').lower()
+        if package in TRACKERS and find_spec(package) is None:
+            raise UsageError(
+                f'{type(backend).__name__} needs the package {package}, '
+                'which is not installed: install it, or remove the backend'
+            )
         self.report.remark(
             f'visualizer: {type(backend).__name__} is built, but not tried, '
             'for it may write to another machine'

@@ -370,6 +370,32 @@ FAULTS = dict(
         },
         'prompt_ckpt|frequency prompts',
     ),
+    no_checkpoint=(
+        'seg',
+        {'load_from': '{folder}/ann.json'},
+        'load_from.*cannot be read',
+    ),
+    val_interval=('seg', {'train_cfg.val_interval': 0}, 'val_interval'),
+    no_masks_predicted=(
+        'det',
+        {'val_evaluator.metric': ['bbox', 'segm']},
+        'val_evaluator.*segm',
+    ),
+    distributed_backend=(
+        'seg',
+        {'env_cfg.dist_cfg.backend': 'ncll'},
+        "env_cfg.dist_cfg.backend.*'ncll'",
+    ),
+    tracker=(
+        'seg',
+        {'visualizer.vis_backends': [dict(type='WandbVisBackend')]},
+        'visualizer.vis_backends.0.*wandb',
+    ),
+    stage_1_key=(
+        'seg',
+        {'stage_1': dict(max_iter=3)},
+        'stage_1.max_iter.*Did you mean max_iters',
+    ),
     stage_1=(
         'seg',
         {
