@@ -211,6 +211,13 @@ def _value(error: ValueError) -> Optional[str]:
             'the annotation file (a single one with a comma after it), and '
             'ann_file that of the data set'
         )
+    if 'Expected more than 1 value per channel when training' in text:
+        return (
+            'a batch of one image reached a batch norm whose feature map is '
+            f'one cell ({text}), as in training without distillation. Set '
+            'train_dataloader.drop_last=True if it is the last of an epoch, '
+            'or else a train_dataloader.batch_size of at least 2'
+        )
     if match := NUMBER.search(text):
         return f'{match[0]}. Set it in the config'
     return None

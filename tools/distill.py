@@ -12,7 +12,7 @@ from pathlib import Path
 from _cli import UsageError, run
 
 TOOLS = Path(__file__).resolve().parent
-CONFIG = '''\
+CONFIG = """\
 # {teacher}
 # -> {student}
 # Written by tools/distill.py; tools/train.py runs it.
@@ -26,7 +26,7 @@ model = dict(
     distiller=dict(
         type='mmfreekd.FreeKDDistiller',
 {distiller}))
-'''
+"""
 
 
 def parse_args(args=None) -> argparse.Namespace:
