@@ -26,6 +26,22 @@ def parse_args(args=None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
+def test_student_alone(cfg) -> None:
+    """Let a distillation be its student, whose keys its checkpoints have.
+
+    Testing needs neither the teacher nor the prompts, nor their files.
+    """
+    from mmfreekd.models.zoo import model_config
+
+    kind = cfg.model.get('type')
+    if getattr(kind, '__name__', kind) in (
+        'mmfreekd.FreeKDDistill',
+        'FreeKDDistill',
+    ):
+        top = cfg.get('data_preprocessor')
+        cfg.model = model_config(cfg.model.architecture, 'architecture', top)
+
+
 def main() -> None:
     args = parse_args()
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
@@ -36,18 +52,8 @@ def main() -> None:
     cfg = load_config(args)
     cfg.load_from = need_checkpoint(args.checkpoint)
     cfg.resume = False
-    from mmfreekd.checkpoints import MissingCheckpointError, exported_student
-
-    try:
-        runner = build_runner(cfg)
-    except MissingCheckpointError as error:
-        student = exported_student(args.checkpoint)
-        if student is None:
-            raise
-        raise UsageError(
-            f'{error}. To test the student alone, no teacher is needed: give '
-            f'the config of the student and {student}'
-        )
+    test_student_alone(cfg)
+    runner = build_runner(cfg)
     if args.out:
         from mmengine.evaluator import DumpResults
 

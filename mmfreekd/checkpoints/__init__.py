@@ -4,12 +4,11 @@ the exported student."""
 from .atomic import open_atomically, save_atomically
 from .matching import load_strictly, load_weights, refuse_foreign
 from .reading import MissingCheckpointError, read_checkpoint, read_weights
-from .student import export_student, exported_student
+from .student import export_student
 
 __all__ = [
     'MissingCheckpointError',
     'export_student',
-    'exported_student',
     'load_strictly',
     'load_weights',
     'open_atomically',

@@ -88,9 +88,3 @@ def student_path(checkpoint: str) -> Path:
     """The file of the student next to a checkpoint of a distillation."""
     path = Path(checkpoint)
     return path.with_name(f'student_{path.name}')
-
-
-def exported_student(checkpoint: str) -> Optional[Path]:
-    """The exported student next to a checkpoint, None if there is none."""
-    path = student_path(checkpoint)
-    return path if path.is_file() else None

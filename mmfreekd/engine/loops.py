@@ -38,7 +38,8 @@ class SingleTeacherDistillValLoop(ValLoop):
         metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
         if not self._teacher_metrics:
             self._teacher_metrics = evaluate_teacher(self.runner)
-        for name, value in self._teacher_metrics.items():
+        # a student without any would leave save_best to the teacher's
+        for name, value in self._teacher_metrics.items() if metrics else ():
             metrics[f'teacher.{name}'] = value
         self.runner.call_hook('after_val_epoch', metrics=metrics)
         self.runner.call_hook('after_val')

@@ -68,6 +68,25 @@ def candidates(model: BaseModel) -> str:
     return '; '.join(said) or 'none'
 
 
+def refuse_unsteady(model: BaseModel, source: str, who: str) -> None:
+    """Raise ``UsageError`` if a layer puts out something else in training.
+
+    Backbones of real-time segmenters, for one, return their auxiliary
+    features in training only.
+
+    Args:
+        model (BaseModel): The model.
+        source (str): A layer that puts out feature maps in evaluation.
+        who (str): Whose layer it is, for the message.
+    """
+    if _first_steady(model, [source]) is None:
+        raise UsageError(
+            f'{source!r} of the {who} must put out the same feature maps in '
+            'training and in evaluation, but it does not. Take another '
+            f'layer as source; candidates are {candidates(model)}'
+        )
+
+
 def _stages(model: BaseModel) -> List[str]:
     """The children of the backbone, the last one first."""
     backbone = getattr(model, BACKBONE, None)

@@ -58,6 +58,17 @@ def channels_per_level(
     return channels
 
 
+def tensors_of(value: Any) -> List[Tensor]:
+    """The tensors of numbers in what a layer puts out, however nested."""
+    if isinstance(value, Tensor):
+        return [value] if value.is_floating_point() else []
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, (list, tuple)):
+        return []
+    return [x for part in value for x in tensors_of(part)]
+
+
 def map_sizes(feature: Any) -> Optional[List[Tuple[int, int]]]:
     """``(H, W)`` of each pyramid level; None if these are no feature maps."""
     levels = [feature] if isinstance(feature, Tensor) else feature

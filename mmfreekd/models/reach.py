@@ -3,17 +3,16 @@
 import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
-from mmrazor.models.distillers import BaseDistiller
-from torch import Tensor
 
+from .distillers import FreeKDDistiller
 from .probe import SIZE_ERRORS, example_batch, image_shapes
 from .sources import StopAfter, composite_mode
 
 
 def freeze_unreached(
-    student: BaseModel, run: StopAfter, distiller: BaseDistiller
+    student: BaseModel, run: StopAfter, distiller: FreeKDDistiller
 ) -> None:
-    """Freeze the parameters that get no gradient from the recorded layers.
+    """Freeze the parameters that get no gradient from what is compared.
 
     Distributed training would wait for their gradients, and weight decay
     would pull them to zero.
@@ -21,7 +20,7 @@ def freeze_unreached(
     Args:
         student (BaseModel): The student.
         run (StopAfter): Runs it as far as the recorded layers.
-        distiller (BaseDistiller): Records them.
+        distiller (FreeKDDistiller): Records them.
 
     Raises:
         RuntimeError | ValueError | AssertionError | IndexError: If the
@@ -45,11 +44,13 @@ def freeze_unreached(
             module.training = mode
     reached = [
         x.float().sum()
-        for recorder in distiller.student_recorders.recorders.values()
-        for record in recorder.data_buffer
-        for x in ([record] if isinstance(record, Tensor) else record)
-        if isinstance(x, Tensor) and x.requires_grad
+        for name in distiller.loss_forward_mappings
+        for _, levels in distiller.student_features(name)
+        for x in levels
+        if x.requires_grad
     ]
+    if not reached:
+        return  # refused in the first iteration, with the reason
     named = [(n, p) for n, p in student.named_parameters() if p.requires_grad]
     gradients = torch.autograd.grad(
         sum(reached), [p for _, p in named], allow_unused=True

@@ -79,9 +79,18 @@ class StopAfter:
         self.who = who
         self.times = times
         self._left: Dict[str, int] = {}
+        self._attached: Dict[str, nn.Module] = {}
         for source in times:
-            module = find_source(model, source, who)
-            module.register_forward_hook(self._count(source))
+            find_source(model, source, who)
+        self._attach()
+
+    def _attach(self) -> None:
+        """Attach to the layers, again where they were replaced."""
+        for source in self.times:
+            module = self.model.get_submodule(source)
+            if self._attached.get(source) is not module:
+                module.register_forward_hook(self._count(source))
+                self._attached[source] = module
 
     def _count(self, source: str) -> Callable:
 
@@ -101,6 +110,7 @@ class StopAfter:
         Raises:
             UsageError: If the pass ended before that.
         """
+        self._attach()
         self._left = dict(self.times)
         try:
             self.model(*args, **kwargs)

@@ -104,6 +104,12 @@ def load_teacher(
     configs = teacher.init_cfg or []
     for cfg in [configs] if isinstance(configs, dict) else configs:
         if cfg['type'] == 'Pretrained':
+            if teacher_ckpt not in (None, cfg['checkpoint']):
+                print_log(
+                    f'teacher_ckpt={teacher_ckpt!r} counts, not the '
+                    f"teacher's init_cfg, which names {cfg['checkpoint']!r}",
+                    logger='current',
+                )
             teacher_ckpt = teacher_ckpt or cfg['checkpoint']
     if teacher_ckpt is not None:
         load_strictly(teacher, teacher_ckpt, 'teacher_ckpt')

@@ -268,7 +268,7 @@ def test_there_is_nothing_to_go_on_with_when_it_is_stopped():
     HOOKS.build(
         dict(type='mmrazor.StopDistillHook', stop_epoch=1)
     ).before_train_epoch(runner)
-    with pytest.raises(UsageError, match='remove mmrazor.StopDistillHook'):
+    with pytest.raises(UsageError, match='remove StopDistillHook'):
         model(IMAGES, None, mode='loss')
 
 

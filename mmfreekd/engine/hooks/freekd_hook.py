@@ -51,13 +51,31 @@ class FreeKDHook(Hook):
                 runner.register_hook(kind())
 
     def before_train(self, runner) -> None:
-        """Compare the classes of the head with those of the labels."""
+        """Compare what the config says twice.
+
+        The classes of the head with those of the labels, and the weights
+        that the student starts from.
+        """
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         if isinstance(model, FrequencyPromptTuning) and model.task_loss:
             check_classes(runner, model.teacher, 'teacher')
         elif isinstance(model, FreeKDDistill) and model.calculate_student_loss:
             check_classes(runner, model.student, 'student')
+        if isinstance(model, FreeKDDistill):
+            report_start(runner, model)
+
+
+def report_start(runner, model: FreeKDDistill) -> None:
+    """Log which weights count where several are given."""
+    given = [
+        name for name in ('student_ckpt', 'inherit') if getattr(model, name)
+    ]
+    if given and runner._load_from and not runner._resume:
+        runner.logger.warning(
+            f'load_from={runner._load_from!r} counts, wherever it has a '
+            f'weight of the student, not model.{given[0]}'
+        )
 
 
 def refuse_razor_parts(runner) -> None:

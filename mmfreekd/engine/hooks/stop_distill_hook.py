@@ -25,8 +25,9 @@ class StopDistillHook(Hook):
             None.
 
     Raises:
-        UsageError: If not one of the two is given, or the loop does not
-            count epochs.
+        UsageError: If not one of the two is given, training ends before it,
+            the loop does not count epochs, or there is no distillation that
+            can be stopped.
     """
 
     priority = 'LOW'
@@ -45,12 +46,30 @@ class StopDistillHook(Hook):
         self.stop_iter = stop_iter
 
     def before_train(self, runner) -> None:
-        """Make sure that the loop counts what this hook does."""
+        """Make sure that the distillation can be stopped, and is."""
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        if not getattr(model, 'calculate_student_loss', False):
+            raise UsageError(
+                'StopDistillHook needs a FreeKDDistill with '
+                'calculate_student_loss=True, because the student goes on '
+                f'with its own loss; got {type(model).__name__}. Remove it '
+                'from custom_hooks, or set that'
+            )
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         if self.stop_epoch is not None and not by_epoch:
             raise UsageError(
                 f'StopDistillHook: stop_epoch={self.stop_epoch} is never '
                 'reached, because train_cfg counts iterations: set stop_iter'
+            )
+        stop, end, unit = self.stop_iter, runner.max_iters, 'iter'
+        if stop is None:
+            stop, end, unit = self.stop_epoch, runner.max_epochs, 'epoch'
+        if stop >= end:
+            raise UsageError(
+                f'StopDistillHook: stop_{unit}={stop} is never reached, '
+                f'because training ends at {end}: set a smaller one, or '
+                'remove it from custom_hooks'
             )
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:

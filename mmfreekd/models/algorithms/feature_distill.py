@@ -77,7 +77,7 @@ class FeatureDistill(FreeKDDistill):
         if self.distillation_stopped:
             raise UsageError(
                 'the distillation was stopped, but FeatureDistill trains on '
-                'nothing else: remove mmrazor.StopDistillHook from '
+                'nothing else: remove StopDistillHook from '
                 'custom_hooks, and end the training by train_cfg.max_epochs'
             )
         return super().loss(batch_inputs, data_samples)

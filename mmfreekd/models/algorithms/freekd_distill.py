@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...checkpoints import refuse_foreign
 from ...errors import UsageError
 from ...registry import MODELS
+from ..distillers import FreeKDDistiller
 from ..finite import FiniteCheck, distilled
 from ..inheritance import inherit as inherit_weights
 from ..inheritance import start_from
@@ -22,7 +23,7 @@ from ..reach import freeze_unreached
 from ..sources import StopAfter
 from ..student_rois import TeacherOnStudentRois, refuse_own_rois
 from ..zoo import build_model, load_teacher, refuse_random_teacher
-from .proxy import Proxy, share_buffers, share_tree
+from .proxy import Proxy, share_tensors, share_tree
 
 
 @MODELS.register_module()
@@ -98,9 +99,13 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
                 distiller=distiller,
                 calculate_student_loss=calculate_student_loss,
             )
+        if not isinstance(self.distiller, FreeKDDistiller):
+            raise UsageError(
+                'distiller must be mmfreekd.FreeKDDistiller, which takes the '
+                f'same arguments, got {type(self.distiller).__name__}'
+            )
         self.hide('teacher')
-        share_tree(self, self.hide('architecture'))
-        self.register_module('distiller', self._modules.pop('distiller'))
+        student = self.hide('architecture')
         self._register_load_state_dict_pre_hook(without_prefix, True)
         refuse_foreign(self)
         self.finite_check = finite_check
@@ -131,6 +136,9 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
             self._run_student = StopAfter(self.student, own, 'student')
             freeze_unreached(self.student, self._run_student, self.distiller)
         self._is_checked = False
+        distiller = self._modules.pop('distiller')
+        share_tree(self, student)
+        self.register_module('distiller', distiller)  # the last child
 
     def init_weights(self) -> None:
         """Initialise the student; mmengine calls it when training starts.
@@ -177,7 +185,7 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
 
     def _apply(self, fn: Callable, recurse: bool = True) -> 'FreeKDDistill':
         super()._apply(fn, recurse)
-        share_buffers(self, self.student)
+        share_tensors(self, self.student)
         return self
 
     def train(self, mode: bool = True) -> 'FreeKDDistill':
@@ -202,8 +210,7 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
             dict[str, Tensor]: ``student.*``, the student's own losses if
             they are calculated, and ``distill.*``.
         """
-        if not self._is_checked:
-            self.distiller.reattach(self.student)
+        self.distiller.reattach(self.student)
         self.finite_check.begin(self.student, self.distiller)
         if self.distillation_stopped:
             losses = self.student(batch_inputs, data_samples, mode='loss')
@@ -216,10 +223,10 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
         else:
             self._record_teacher(*batch)
             losses = self._student_losses(*batch)
-        if not self._is_checked and torch.is_grad_enabled():
-            self.distiller.check_first_batch(self.student)
-            self._is_checked = True
         own = self.distiller.compute_distill_losses()
+        if not self._is_checked and torch.is_grad_enabled():
+            self.distiller.check_first_batch(own)
+            self._is_checked = True
         return {**losses, **add_prefix(own, 'distill')}
 
     def parse_losses(
@@ -264,7 +271,8 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
                 return {}
             losses = self.student(batch_inputs, data_samples, mode='loss')
         if not self.calculate_student_loss:
-            return {}
+            loss, _ = super().parse_losses(losses)
+            return {'student.loss_idle': 0 * loss}
         return add_prefix(losses, 'student')
 
     def _idle_loss(self) -> Dict[str, Tensor]:

@@ -11,6 +11,7 @@ from ...errors import UsageError
 from ...frequency import band_names, mask_overlap
 from ...presets import resolve_preset
 from ...registry import MODELS
+from ..candidates import refuse_unsteady
 from ..feature_errors import note_errors
 from ..finite import FiniteCheck
 from ..layers import FrequencyPrompt
@@ -75,8 +76,8 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
     Raises:
         CheckpointError: If the teacher's checkpoint is missing or does not
             match.
-        UsageError: If the layer does not exist, or its feature has other
-            levels or channels.
+        UsageError: If the layer does not exist, its feature has other levels
+            or channels, or is another one in training than in evaluation.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
     ) -> Tuple[List[int], Optional[List[int]]]:
         """Channels and indices of the levels that are prompted."""
         ((shapes, _),) = probe((self.teacher, self.source, 'teacher'))
+        refuse_unsteady(self.teacher, self.source, 'teacher')
         if data_idx is None:
             return [shape[0] for shape in shapes], None
         chosen = _indices(data_idx)

@@ -1,5 +1,15 @@
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+from typing import (
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
+import torch
 from mmengine.model import BaseModel
 from mmrazor.models.distillers import ConfigurableDistiller
 from mmrazor.models.task_modules import (
@@ -14,7 +24,7 @@ from ...registry import MODELS
 from ..connectors import FeatureAlignConnector
 from ..losses.foreign import guarded
 from ..probe import probe
-from ..pyramid import map_sizes
+from ..pyramid import map_sizes, tensors_of
 from ..sources import find_source
 from .expansion import expand, one_source
 
@@ -136,46 +146,79 @@ class FreeKDDistiller(ConfigurableDistiller):
 
     def _loss(self, name: str) -> Tensor:
         loss, inputs = self.distill_losses[name], self.loss_inputs(name)
-        if len(inputs) != 2 or type(loss).__module__.startswith('mmfreekd.'):
+        students, teachers = (
+            [
+                inputs[key]
+                for key, record in self.loss_forward_mappings[name].items()
+                if record['from_student'] is of_student
+            ]
+            for of_student in (True, False)
+        )
+        own = type(loss).__module__.startswith('mmfreekd.')
+        if own or len(teachers) != 1:
             return loss(**inputs)
         where = f'{name} ({type(loss).__name__})'
-        return guarded(lambda: loss(**inputs), *inputs.values(), where)
+        return guarded(lambda: loss(**inputs), students[0], *teachers, where)
 
-    def check_first_batch(self, student: BaseModel) -> None:
+    def student_features(
+        self, name: str
+    ) -> Iterator[Tuple[str, List[Tensor]]]:
+        """What a loss compares of the student.
+
+        Args:
+            name (str): The loss.
+
+        Yields:
+            tuple[str, list[Tensor]]: A layer, and what was recorded of it.
+        """
+        for record in self.loss_forward_mappings[name].values():
+            if record['from_student']:
+                plain = {k: v for k, v in record.items() if k not in CONNECTED}
+                source = self.student_recorders.get_recorder(
+                    record['recorder']
+                ).source
+                yield source, tensors_of(self.get_record(**plain))
+
+    def check_first_batch(self, losses: Dict[str, Tensor]) -> None:
         """Raise ``UsageError`` if a loss cannot train the student.
 
         Args:
-            student (BaseModel): The student, which has just run.
+            losses (dict[str, Tensor]): What :meth:`compute_distill_losses`
+                returned.
         """
-        for name, mapping in self.loss_forward_mappings.items():
-            for record in mapping.values():
-                if not record['from_student']:
-                    continue
-                plain = {k: v for k, v in record.items() if k not in CONNECTED}
-                levels = self.get_record(**plain)
-                if isinstance(levels, Tensor):
-                    levels = [levels]
+        for name, loss in losses.items():
+            every: List[Tensor] = []
+            for source, levels in self.student_features(name):
                 frozen = [
                     i for i, x in enumerate(levels) if not x.requires_grad
                 ]
                 if frozen:
-                    source = self.student_recorders.get_recorder(
-                        record['recorder']
-                    ).source
                     raise UsageError(
                         f'{name} cannot train the student: pyramid level(s) '
                         f'{frozen} of its layer {source!r} have no gradient. '
                         'The layers up to it are frozen (frozen_stages, '
-                        'requires_grad), or it is inside of what '
-                        'recomputes activations (with_cp=True). Take another '
-                        'layer, or switch that off'
+                        'requires_grad), or it is inside of what recomputes '
+                        'activations (with_cp, activation_checkpointing). '
+                        'Take another layer, or switch that off'
                     )
+                every += levels
+            if not loss.requires_grad or not any(
+                gradient is not None
+                for gradient in torch.autograd.grad(
+                    loss.sum(), every, retain_graph=True, allow_unused=True
+                )
+            ):
+                raise UsageError(
+                    f'{name} cannot train the student: it has no gradient for '
+                    "the student's feature. The loss, or a connector before "
+                    'it, detaches it; take another one'
+                )
 
     def reattach(self, student: BaseModel) -> None:
         """Follow layers that were replaced, as by ``sync_bn`` of mmengine."""
         for recorder in self.student_recorders.recorders.values():
             if isinstance(recorder, MODULE_RECORDERS):
-                module = find_source(student, recorder.source, 'student')
+                module = student.get_submodule(recorder.source)
                 if self._attached.get(recorder.source) is not module:
                     recorder.prepare_from_model(student)
                     self._attached[recorder.source] = module
@@ -334,6 +377,11 @@ def check_sources(
 def check_use(distiller: ConfigurableDistiller) -> None:
     """Raise ``UsageError`` if something is configured without effect."""
     mappings = distiller.loss_forward_mappings
+    if not mappings:
+        raise UsageError(
+            'distiller: nothing is distilled. Name a layer by source, such '
+            "as source='neck', or set distill_losses and loss_forward_mappings"
+        )
     records = [r for mapping in mappings.values() for r in mapping.values()]
     unused = [
         f'distill_losses.{name}'
@@ -360,6 +408,17 @@ def check_use(distiller: ConfigurableDistiller) -> None:
             f'distiller: {", ".join(unused)} would have no effect: every '
             'loss, connector and recorder must be used in '
             'loss_forward_mappings. Add it there, or remove it'
+        )
+    one_sided = [
+        name
+        for name, mapping in mappings.items()
+        if len({record['from_student'] for record in mapping.values()}) < 2
+    ]
+    if one_sided:
+        raise UsageError(
+            f'distiller: {", ".join(one_sided)} would not compare student '
+            'and teacher: in loss_forward_mappings, from_student must be '
+            'True for one argument and False for another'
         )
     unsummed = [name for name in mappings if 'loss' not in name]
     if unsummed:
