@@ -23,10 +23,14 @@ FREEKD: Dict[str, Dict[str, Any]] = dict(
     freekd_paper={},
     freekd=RECOMMENDED,
     # what the masks of the recommended preset are worth
-    freekd_shuffled=dict(CONTROL, control='shuffled'),
-    freekd_flat=dict(CONTROL, control='flat'),
+    freekd_shuffled=dict(CONTROL, change='shuffled'),
+    freekd_flat=dict(CONTROL, change='flat'),
     freekd_unmasked=dict(RECOMMENDED, **UNMASKED),
+    # candidates, for short trainings on val
+    freekd_squared=dict(CONTROL, change='squared', prompt_reduction='mean'),
+    freekd_contrast=dict(CONTROL, change='contrast'),
 )
+CANDIDATES = ('freekd_squared', 'freekd_contrast')
 # take the share of the loss weight that was chosen for another method
 SHARE_OF = dict.fromkeys(
     ('freekd_shuffled', 'freekd_flat', 'freekd_unmasked'), 'freekd'

@@ -90,13 +90,14 @@ def test_the_table_says_what_the_rows_say():
 
 @pytest.mark.parametrize('pair', PAIRS)
 def test_every_method_has_a_config_and_what_it_needs(pair):
+    from benchmarks.methods import CANDIDATES, SHARE_OF
     from benchmarks.prerequisites import makers
     from benchmarks.tasks import DISTILLED, DRAWN, config_of, with_config
 
     (task,) = [task for task, name in DRAWN.items() if name == pair]
     distilled = with_config(task, DISTILLED)
     # FreeKD has nothing beside its loss there that PKD could be given
-    lacks = {'freekd_shuffled', 'freekd_flat', 'freekd_unmasked'}
+    lacks = {*SHARE_OF, *CANDIDATES}
     if pair == 'reppoints':
         lacks.add('pkd_aided')
     assert set(DISTILLED) - set(distilled) == lacks

@@ -37,7 +37,7 @@ def test_weights_that_lack_a_layer_are_an_error(tmp_path):
 @pytest.mark.parametrize('control', ['shuffled', 'flat'])
 def test_controls_keep_the_mean_of_the_masks(control):
     s, t = torch.randn(2, 3, 4, 16, 16)
-    loss = MaskControlLoss(channels=4, levels=2, control=control)
+    loss = MaskControlLoss(channels=4, levels=2, change=control)
     usual = FreeKDLoss(channels=4, levels=2)
     loss.prompts_0 = usual.prompts_0 = torch.randn(7, 2, 4)
     for mask, own in zip(loss.masks(s, t, 0), usual.masks(s, t, 0)):
@@ -51,7 +51,7 @@ def test_controls_keep_the_mean_of_the_masks(control):
 
 def test_a_control_that_is_not_known_is_an_error():
     with pytest.raises(ValueError, match="got 'none'"):
-        MaskControlLoss(channels=4, control='none')
+        MaskControlLoss(channels=4, change='none')
 
 
 def test_the_cross_entropy_ignores_void():
