@@ -28,9 +28,12 @@ FREEKD: Dict[str, Dict[str, Any]] = dict(
     freekd_unmasked=dict(RECOMMENDED, **UNMASKED),
     # candidates, for short trainings on val
     freekd_squared=dict(CONTROL, change='squared', prompt_reduction='mean'),
-    freekd_contrast=dict(CONTROL, change='contrast'),
+    freekd_magnitude=dict(CONTROL, change='magnitude'),
+    freekd_energy=dict(
+        RECOMMENDED, type='mmfreekd.EnergyMaskLoss', **UNMASKED
+    ),
 )
-CANDIDATES = ('freekd_squared', 'freekd_contrast')
+CANDIDATES = ('freekd_squared', 'freekd_magnitude', 'freekd_energy')
 # take the share of the loss weight that was chosen for another method
 SHARE_OF = dict.fromkeys(
     ('freekd_shuffled', 'freekd_flat', 'freekd_unmasked'), 'freekd'

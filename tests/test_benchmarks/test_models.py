@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from benchmarks.models import (
     EfficientNetLite,
+    EnergyMaskLoss,
     MaskControlLoss,
     WeightedCrossEntropy,
 )
@@ -47,6 +48,19 @@ def test_controls_keep_the_mean_of_the_masks(control):
             assert_close(mask[1], own[0])
         else:
             assert mask.std(dim=(2, 3)).max() < 1e-6
+
+
+def test_energy_masks_are_high_where_the_teacher_has_an_edge():
+    t = torch.zeros(1, 4, 16, 16)
+    t[:, :, :, 9:] = 1
+    loss = EnergyMaskLoss(channels=4, num_prompts=0, position_gate=None)
+    masks = loss.masks(torch.zeros_like(t), t, 0)
+    assert len(masks) == 10
+    # a vertical edge inside the fifth block: in the vertical band alone
+    vertical = masks[2][0, 0]
+    assert_close(vertical[:, 4], torch.full((8,), 8.0))
+    assert vertical.sum() == vertical[:, 4].sum() and not masks[1].any()
+    assert loss(torch.randn_like(t), t) > 0
 
 
 def test_a_control_that_is_not_known_is_an_error():
