@@ -48,7 +48,13 @@ def parse_args(args=None) -> argparse.Namespace:
         choices=(*UNTUNED, *DISTILLED),
         default=[m for m in (*UNTUNED, *DISTILLED) if m not in CANDIDATES],
     )
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument(
+        '--seeds',
+        type=int,
+        nargs='*',
+        default=[0, 1, 2],
+        help='none: loss weights are chosen, and the test split is left alone',
+    )
     parser.add_argument(
         '--results',
         default='benchmarks/results',
