@@ -26,7 +26,10 @@ KEYS = (
     'optim_wrapper',
     'param_scheduler',
 )
-FREEKD_LOSSES = ('mmfreekd.FreeKDLoss', 'mmfreekd.MaskControlLoss')
+FREEKD_LOSSES = tuple(
+    f'mmfreekd.{name}'
+    for name in ('FreeKDLoss', 'MaskControlLoss', 'EnergyMaskLoss')
+)
 GIVEN = (*STAGE_1[:3], 'low_band', 'position_gate')  # by a loss
 
 

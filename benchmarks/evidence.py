@@ -15,6 +15,7 @@ from .configs import load
 from .data.folders import fingerprint
 from .evidence_table import evidence_tables
 from .loss_weights import LossWeights, weight_options
+from .methods import CANDIDATES
 from .pool import Job, add_workers, run_jobs
 from .prerequisites import make_prerequisites
 from .rows import Results, made_by
@@ -46,9 +47,15 @@ def parse_args(args=None) -> argparse.Namespace:
         '--methods',
         nargs='+',
         choices=(*UNTUNED, *DISTILLED),
-        default=[*UNTUNED, *DISTILLED],
+        default=[m for m in (*UNTUNED, *DISTILLED) if m not in CANDIDATES],
     )
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument(
+        '--seeds',
+        type=int,
+        nargs='*',
+        default=[0, 1, 2],
+        help='none: loss weights are chosen, and the test split is left alone',
+    )
     parser.add_argument(
         '--results',
         default='benchmarks/results',

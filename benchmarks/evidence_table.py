@@ -4,7 +4,6 @@ import math
 from typing import Dict, List
 
 from .tables import (
-    by_seed,
     markdown,
     mean_and_error,
     number,
@@ -36,9 +35,9 @@ HEAD = [
     'against alone',
     'recommended against it',
     'gap closed',
-    'corrupted',
-    'lost by corruption',
 ]
+CORRUPTED = ['corrupted', 'lost by corruption']
+MORE = dict(test_unseen='unseen sequence', test_AP50='AP50', val='val')
 
 
 def evidence_tables(rows: List[dict]) -> str:
@@ -65,25 +64,29 @@ def evidence_tables(rows: List[dict]) -> str:
 def _table(rows: List[dict]) -> str:
     clean = {m: _values(rows, m, False) for m in NAMES}
     corrupted = {m: _values(rows, m, True) for m in NAMES}
+    more = [key for key in MORE if key in rows[0]]
     lines = [
-        [NAMES[m], str(len(clean[m])), *_cells(m, clean, corrupted)]
+        [NAMES[m], str(len(clean[m])), *_cells(m, clean)]
+        + (_lost(clean[m], corrupted[m]) if any(corrupted.values()) else [])
+        + [_summary(_values(rows, m, False, key)) for key in more]
         for m in NAMES
         if clean[m]
     ]
-    return markdown(HEAD, lines)
+    head = HEAD + (CORRUPTED if any(corrupted.values()) else [])
+    return markdown(head + [MORE[key] for key in more], lines)
 
 
-def _values(rows: List[dict], method: str, corrupted: bool) -> Dict:
-    return by_seed(
-        [
-            row
-            for row in rows
-            if row['method'] == method and row['corrupted'] == corrupted
-        ]
-    )
+def _values(
+    rows: List[dict], method: str, corrupted: bool, key: str = 'value'
+) -> Dict[int, float]:
+    return {
+        row['seed']: row[key]
+        for row in rows
+        if row['method'] == method and row['corrupted'] == corrupted
+    }
 
 
-def _cells(method: str, clean: Dict, corrupted: Dict) -> List[str]:
+def _cells(method: str, clean: Dict) -> List[str]:
     mean, error = mean_and_error([*clean[method].values()])
     cells = [number(mean, error), '', '', '']
     if method not in ('teacher', 'student'):
@@ -94,9 +97,17 @@ def _cells(method: str, clean: Dict, corrupted: Dict) -> List[str]:
     if method not in ('teacher', 'freekd'):
         against = paired_difference(clean['freekd'], clean[method])
         cells[2] = number(*against, signed=True)
-    worse = mean_and_error([*corrupted[method].values()])
-    lost = 100 * (1 - worse[0] / mean) if mean else math.nan
-    return [*cells, number(*worse), f'{lost:.0f} %']
+    return cells
+
+
+def _lost(clean: Dict[int, float], corrupted: Dict[int, float]) -> List[str]:
+    mean, worse = _mean(clean), _mean(corrupted)
+    lost = 100 * (1 - worse / mean) if mean else math.nan
+    return [_summary(corrupted), f'{lost:.0f} %']
+
+
+def _summary(values: Dict[int, float]) -> str:
+    return number(*mean_and_error([*values.values()]))
 
 
 def _mean(values: Dict[int, float]) -> float:

@@ -30,14 +30,20 @@ FREEKD: Dict[str, Dict[str, Any]] = dict(
     freekd_plus=dict(preset='plus'),
     freekd={},
     # what the masks of the recommended preset are worth
-    freekd_shuffled=dict(CONTROL, control='shuffled'),
-    freekd_flat=dict(CONTROL, control='flat'),
+    freekd_shuffled=dict(CONTROL, change='shuffled'),
+    freekd_flat=dict(CONTROL, change='flat'),
     freekd_unmasked=UNMASKED,
+    # candidates, for short trainings on val
+    freekd_squared=dict(CONTROL, change='squared'),
+    freekd_magnitude=dict(CONTROL, change='magnitude'),
+    freekd_energy=dict(UNMASKED, type='mmfreekd.EnergyMaskLoss'),
 )
-RECOMMENDED = ('freekd', 'freekd_shuffled', 'freekd_flat', 'freekd_unmasked')
+CONTROLS = ('freekd_shuffled', 'freekd_flat', 'freekd_unmasked')
+CANDIDATES = ('freekd_squared', 'freekd_magnitude', 'freekd_energy')
+RECOMMENDED = ('freekd', *CONTROLS, *CANDIDATES)
 AIDED = ('pkd_aided', *RECOMMENDED)
 # take the share of the loss weight that was chosen for another method
-SHARE_OF = dict.fromkeys(RECOMMENDED[1:], 'freekd')
+SHARE_OF = dict.fromkeys(CONTROLS, 'freekd')
 # further changes of the preset of 'freekd'
 ABLATIONS: Dict[str, Dict[str, Any]] = dict(
     no_prompts=dict(num_prompts=0),
@@ -88,6 +94,8 @@ def method_options(method: str, cfg: dict) -> dict:
     if method in (*RECOMMENDED, *ABLATIONS):
         preset = dict(name='recommended', **cfg.get('recommended', {}))
         preset.update(ABLATIONS.get(method, {}))
+        if method == 'freekd_squared':
+            preset['prompt_reduction'] = 'mean'
         if 'preset' in loss:
             preset['_delete_'] = True  # a name is no dict to merge into
         options[f'{LOSS}.preset'] = preset

@@ -7,7 +7,14 @@ from typing import List, Sequence, Tuple
 from mmengine.config import Config
 
 from .configs import ROOT, fingerprint, load
-from .methods import ABLATIONS, FREEKD, PLAIN, method_options
+from .methods import (
+    ABLATIONS,
+    CANDIDATES,
+    CONTROLS,
+    FREEKD,
+    PLAIN,
+    method_options,
+)
 
 REAL = {'seg-camvid': 'camvid', 'det-cells': 'cells'}
 DRAWN = {
@@ -18,7 +25,6 @@ DRAWN = {
 TASKS = (*REAL, *DRAWN)
 UNTUNED = ('student', 'inherit')  # alone, or inheriting at most
 DISTILLED = (*PLAIN, 'mgd', *[m for m in FREEKD if m != 'inherit'])
-CONTROLS = ('freekd_shuffled', 'freekd_flat', 'freekd_unmasked')
 FOLDER = Path('work_dirs/evidence')  # of what the experiment leaves
 
 
@@ -72,7 +78,7 @@ def methods_of(task: str) -> List[str]:
         'align_1x1': 'connectors' not in cfg.model.distiller,
         'spatial_mse': 'mse_weight' not in cfg,
         'freekd_plus': task in REAL,
-        **dict.fromkeys(CONTROLS, task in DRAWN),
+        **dict.fromkeys((*CONTROLS, *CANDIDATES), task in DRAWN),
     }
     names = (*UNTUNED, *DISTILLED, *ABLATIONS)
     return [name for name in names if not lacks.get(name)]

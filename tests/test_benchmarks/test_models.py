@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from benchmarks.models import (
     EfficientNetLite,
+    EnergyMaskLoss,
     MaskControlLoss,
     WeightedCrossEntropy,
 )
@@ -37,7 +38,7 @@ def test_weights_that_lack_a_layer_are_an_error(tmp_path):
 @pytest.mark.parametrize('control', ['shuffled', 'flat'])
 def test_controls_keep_the_mean_of_the_masks(control):
     s, t = torch.randn(2, 3, 4, 16, 16)
-    loss = MaskControlLoss(channels=4, levels=2, control=control)
+    loss = MaskControlLoss(channels=4, levels=2, change=control)
     usual = FreeKDLoss(channels=4, levels=2)
     loss.prompts_0 = usual.prompts_0 = torch.randn(7, 2, 4)
     for mask, own in zip(loss.masks(s, t, 0), usual.masks(s, t, 0)):
@@ -49,9 +50,22 @@ def test_controls_keep_the_mean_of_the_masks(control):
             assert mask.std(dim=(2, 3)).max() < 1e-6
 
 
+def test_energy_masks_are_high_where_the_teacher_has_an_edge():
+    t = torch.zeros(1, 4, 16, 16)
+    t[:, :, :, 9:] = 1
+    loss = EnergyMaskLoss(channels=4, num_prompts=0, position_gate=None)
+    masks = loss.masks(torch.zeros_like(t), t, 0)
+    assert len(masks) == 10
+    # a vertical edge inside the fifth block: in the vertical band alone
+    vertical = masks[2][0, 0]
+    assert_close(vertical[:, 4], torch.full((8,), 8.0))
+    assert vertical.sum() == vertical[:, 4].sum() and not masks[1].any()
+    assert loss(torch.randn_like(t), t) > 0
+
+
 def test_a_control_that_is_not_known_is_an_error():
     with pytest.raises(ValueError, match="got 'none'"):
-        MaskControlLoss(channels=4, control='none')
+        MaskControlLoss(channels=4, change='none')
 
 
 def test_the_cross_entropy_ignores_void():
