@@ -32,7 +32,6 @@ env:
 	@.ci/setup_env.sh $(STACK) $(PYTHON)
 
 demo: env
-	@$(VENV_PYTHON) -m mmfreekd.compat --enable
 	@$(VENV_PYTHON) -m benchmarks.demo
 
 test: env

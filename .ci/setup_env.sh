@@ -46,7 +46,7 @@ sources() {
 
 install_project() {
     sources | tar -x -C "$work" && pip --no-deps --no-build-isolation \
-        --force-reinstall "$work"
+        --force-reinstall "$work" && "$py" -m mmfreekd.compat --enable
 }
 
 # MMCV loads, with CUDA operators if torch is a CUDA build

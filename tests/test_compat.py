@@ -117,6 +117,13 @@ def test_configs_of_the_installed_stack_are_found(scope):
     assert (found / '.mim/model-index.yml').is_file()
 
 
+@pytest.mark.parametrize('package', ['mmrazor', 'packaging'])
+def test_mim_finds_packages_of_others(package):
+    utils = pytest.importorskip('mim.utils.utils')
+    compat.find_plugins(utils)
+    assert Path(utils.get_installed_path(package)).name == package
+
+
 @pytest.mark.parametrize(
     'order', ['mmfreekd, mmengine.config', 'mmengine.config, mmfreekd']
 )

@@ -3,13 +3,13 @@
 MMRazor 1.0.0 builds the backend configs of its quantisation at import time
 against interfaces that torch 2 no longer has, so it does not import at all,
 and refuses any MMCV above 2.1.0. mmengine knows OpenMMLab's distributions
-only, and 0.10.7 cannot read the checkpoints that it writes since torch 2.6
-loads with ``weights_only=True``, and loses one where a process is killed
-while it writes it. :func:`install` puts a finder on
+only, and OneDL's mim its own. mmengine 0.10.7 cannot read the checkpoints
+that it writes since torch 2.6 loads with ``weights_only=True``, and loses one
+where a process is killed while it writes it. :func:`install` puts a finder on
 ``sys.meta_path`` that patches each when it is first imported and imports
 nothing itself. Importing :mod:`mmfreekd` does so; ``python -m
 mmfreekd.compat --enable`` does it for every process of an environment, which
-the stock tools of MMRazor need.
+mim and the stock tools of MMRazor need.
 """
 
 import importlib.abc
@@ -19,6 +19,7 @@ import logging
 import sys
 from contextlib import contextmanager, nullcontext
 
+from .distributions import find_plugins, name_distributions
 from .mmengine_files import read_safely, remove_last, write_atomically
 
 RAZOR = 'mmrazor'
@@ -27,6 +28,7 @@ MMENGINE_CHECKPOINT = 'mmengine.runner.checkpoint'
 MMENGINE_CONFIG = 'mmengine.config.utils'
 MMENGINE_BACKEND = 'mmengine.fileio.backends.local_backend'
 MMENGINE_HOOK = 'mmengine.hooks.checkpoint_hook'
+MIM = 'mim.utils.utils'
 logger = logging.getLogger('mmfreekd')
 
 
@@ -48,16 +50,6 @@ def without_quantization(module) -> None:
         'MMRazor is imported without its quantisation backends, '
         'which do not exist any more in torch 2'
     )
-
-
-def name_distributions(module) -> None:
-    """Make ``_base_ = 'mmfreekd::...'``, and OneDL's ``mmseg::``, work."""
-    from .versions import STACKS, installed
-
-    module.MODULE2PACKAGE['mmfreekd'] = 'mmfreekd'
-    for name, (distribution, _) in STACKS['onedl'].items():
-        if name in module.MODULE2PACKAGE and installed(distribution):
-            module.MODULE2PACKAGE[name] = distribution
 
 
 @contextmanager
@@ -92,6 +84,7 @@ class CompatFinder(importlib.abc.MetaPathFinder):
         MMENGINE_CONFIG: name_distributions,
         MMENGINE_BACKEND: write_atomically,
         MMENGINE_HOOK: remove_last,
+        MIM: find_plugins,
     }
 
     def find_spec(self, name, path=None, target=None):

@@ -27,7 +27,7 @@ def main(args=None) -> None:
         '--enable',
         action='store_true',
         help='apply the patches whenever Python starts here, '
-        'so that stock MMRazor tools work',
+        'which mim and stock MMRazor tools need',
     )
     choice.add_argument('--disable', action='store_true', help='undo --enable')
     args = parser.parse_args(args)
