@@ -107,11 +107,15 @@ def load_config(args: argparse.Namespace):
     Raises:
         UsageError: If there is no such config, or it cannot be read.
     """
+    from mmengine.device import get_device
+
     from mmfreekd.doctor.configs import read_config
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
+    if get_device() == 'cpu':
+        without_amp(cfg)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -146,10 +150,8 @@ def build_runner(cfg):
     from mmfreekd.checkpoints import refuse_foreign
     from mmfreekd.engine.hooks import FreeKDHook
 
-    if get_device() == 'cpu':
-        without_amp(cfg)
-        if cfg.launcher != 'none':
-            use_cpu_processes(cfg)
+    if cfg.launcher != 'none' and get_device() == 'cpu':
+        use_cpu_processes(cfg)
     runner = (
         RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     )
