@@ -32,12 +32,9 @@ def test_student_alone(cfg) -> None:
     Testing needs neither the teacher nor the prompts, nor their files.
     """
     from mmfreekd.models.zoo import model_config
+    from mmfreekd.registry import type_name
 
-    kind = cfg.model.get('type')
-    if getattr(kind, '__name__', kind) in (
-        'mmfreekd.FreeKDDistill',
-        'FreeKDDistill',
-    ):
+    if type_name(cfg.model) == 'FreeKDDistill':
         top = cfg.get('data_preprocessor')
         cfg.model = model_config(cfg.model.architecture, 'architecture', top)
 
