@@ -80,6 +80,11 @@ def build_model(
 def _build_in_scope(model: dict, scope: Optional[str]) -> BaseModel:
     with DefaultScope.overwrite_default_scope(scope or 'mmengine'):
         if scope not in (None, 'mmengine'):
+            if find_spec(scope) is None:
+                raise UsageError(
+                    f'default_scope={scope!r} of a config is a package that '
+                    'is not installed. Install it, or take another model'
+                )
             import_module(f'{scope}.models')
         return MODELS.build(model)
 
@@ -180,7 +185,7 @@ def read_config(path: str, who: str) -> Config:
         )
     try:
         return get_config(path) if package else Config.fromfile(path)
-    except (OSError, AssertionError, ValueError) as error:
+    except Exception as error:  # the file is a program
         raise UsageError(
             f'{who}: there is no config {path!r}, or it cannot be read '
             f'({error}). Give a path (working directory {Path.cwd()}), or '
