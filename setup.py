@@ -10,8 +10,10 @@ from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 MIM_CONTENTS = ('tools', 'configs', 'model-index.yml')
-# these set up a clone and have no business in an installed package
-CLONE_ONLY = ('setup_env.py', '_env', 'demo*.py')
+EXTRAS = (
+    *('onedl', 'openmmlab'),  # one of these, see docs/installation.md
+    *('mim', 'robustness', 'sam', 'tests', 'wavelets'),
+)
 
 
 def copy_mim_contents(package: Path) -> None:
@@ -21,7 +23,7 @@ def copy_mim_contents(package: Path) -> None:
         package (Path): The directory of the package.
     """
     target = fresh_mim_directory(package)
-    ignore = shutil.ignore_patterns('__pycache__', '*.pyc', *CLONE_ONLY)
+    ignore = shutil.ignore_patterns('__pycache__', '*.pyc')
     for name in MIM_CONTENTS:
         source = ROOT / name
         if source.is_dir():
@@ -110,10 +112,7 @@ if __name__ == '__main__':
         python_requires='>=3.10,<3.13',
         packages=find_packages(include=['mmfreekd', 'mmfreekd.*']),
         install_requires=requirements('runtime'),
-        extras_require={
-            name: requirements(name)
-            for name in ('tests', 'mim', 'wavelets', 'sam')
-        },
+        extras_require={name: requirements(name) for name in EXTRAS},
         cmdclass={
             'build_py': BuildPyWithMim,
             'develop': DevelopWithMim,

@@ -1,21 +1,25 @@
 """What a config or a machine did wrong, where the stack says it its own way.
 
-mmdet, mmengine and torch end in a traceback of their own then, whose last
-line tells what happened inside them. :func:`explain` tells what to mend.
+:func:`explain` goes by the type of an exception, by the functions that it
+passed through, and by registries and signatures, never by another library's
+wording.
 """
 
 import errno
 import inspect
 import json
 import os
+import pickle
 import re
+import traceback
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
+from types import FrameType
 from typing import Callable, Iterable, List, Optional, Tuple
 from urllib.error import URLError
 
-from .compat.versions import BUILD_MMCV
+from .compat.versions import fix_mmcv
 from .errors import UsageError
 
 DISK = {
@@ -23,21 +27,11 @@ DISK = {
     errno.EDQUOT: 'the quota of the disk is used up',
     errno.EFBIG: 'files must not become as large as this',
     errno.EROFS: 'the disk is read-only',
-    errno.EACCES: 'it must not be read or written',
-    errno.EPERM: 'it must not be read or written',
+    errno.EACCES: 'permission denied',
+    errno.EPERM: 'permission denied',
     errno.ENOTDIR: 'a part of the path is a file, not a folder',
     errno.EEXIST: 'there is a file of that name, but a folder is needed',
 }
-REGISTRY = re.compile(r'([\w.]+) is not in the (\S+?)::(.+?) registry')
-UNEXPECTED = re.compile(
-    r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'"
-)
-MISSING = re.compile(r'(\w+)\.__init__\(\) missing .* arguments?: (.*)')
-# of torch's data loader and of its optimisers
-NUMBER = re.compile(
-    r'batch_size should be a positive integer.*|num_workers option .*|'
-    r'Invalid [\w ]+( value)?: \S+'
-)
 TORCHVISION = (
     'ImageNet weights (an init_cfg of torchvision://...) need torchvision, '
     'which is missing here or belongs to another torch: install '
@@ -46,11 +40,24 @@ TORCHVISION = (
     '--cfg-options model.backbone.init_cfg=None, in a distillation '
     'model.architecture.backbone.init_cfg=None'
 )
-NO_FILE = re.compile(r"No such file or directory: '([^']+)'")
+# functions of the stack that raise for one reason only
+RAISED_IN = dict(
+    _verify_batch_size='a batch norm got a single value per channel ({}): '
+    'it needs at least two images, or larger ones. Set '
+    'train_dataloader.batch_size to 2 or more, and '
+    'train_dataloader.drop_last=True if the last batch of an epoch is smaller',
+    _serialize_data='a data set holds no image with an object of its classes '
+    '({}). metainfo.classes must be the names of the categories in the '
+    'annotation file (a single one with a comma after it)',
+    load_state_dict='the checkpoint to resume from belongs to another model '
+    'or optimizer ({}). Resume with the config that it was trained with',
+)
+# "No such file", as Python says it; from a process that loads data
+NO_FILE = re.compile(r"\[Errno 2\][^']*'([^']+)'")
 
 
 def explain(error: BaseException) -> Optional[str]:
-    """Say what was expected, what came and how to mend it.
+    """Say what was expected, what came and how to fix it.
 
     Args:
         error (BaseException): What ended a program.
@@ -58,12 +65,16 @@ def explain(error: BaseException) -> Optional[str]:
     Returns:
         str | None: The message; None for what may be a bug.
     """
-    if isinstance(error, UsageError):
+    if isinstance(error, (UsageError, FloatingPointError)):
         return str(error)
+    frames = [f for f, _ in traceback.walk_tb(error.__traceback__)]
     for kind, tell in RULES:
-        if isinstance(error, kind) and (said := tell(error)) is not None:
+        if isinstance(error, kind) and (said := tell(error, frames)):
             return said
-    return None
+    for frame in reversed(frames):
+        if said := RAISED_IN.get(frame.f_code.co_name):
+            return said.format(error)
+    return _built(error, frames)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -72,75 +83,133 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f'. Did you mean {" or ".join(near)}?' if near else ''
 
 
-def _registry(error: KeyError) -> Optional[str]:
-    match = REGISTRY.search(str(error))
-    if match is None:
-        if 'must contain the key "type"' in str(error):
-            return (
-                'a part of the config has no type, which says what it is: '
-                f'{str(error)[:300]}. A misspelt name in --cfg-options makes '
-                'such a part'
-            )
-        return None
-    try:  # without it nothing of mmdet is registered, and nobody says so
-        import_module('mmcv._ext')
-    except ImportError as broken:
-        return _import(broken)
-    name, _, kind = match.groups()
-    known = {k: r.scope for r in _registries(kind) for k in r.module_dict}
-    near = get_close_matches(name.split('.')[-1], known, n=3, cutoff=0.6)
-    names = [f'{known[k]}.{k}' for k in near]
-    return f'type={name!r} is no {kind} that is known here' + (
-        f'. Did you mean {" or ".join(names)}?' if names else ''
-    )
+def configured(error: BaseException) -> List[FrameType]:
+    """The calls of mmengine in which parts of a config were being built.
 
-
-def _registries(kind: str) -> List:
-    from mmengine.registry import root
-
-    tops = [r for r in vars(root).values() if getattr(r, 'name', None) == kind]
+    Returns:
+        list[FrameType]: Of ``build_from_cfg`` and of the ``build_*`` methods
+        of the Runner, the innermost first.
+    """
     found = []
-    while tops:
-        found.append(tops.pop())
-        tops += found[-1].children.values()
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        name, module = frame.f_code.co_name, frame.f_globals.get('__name__')
+        if name == 'build_from_cfg' or (
+            module == 'mmengine.runner.runner'
+            and name.startswith(('build_', '__init__'))
+        ):
+            found.insert(0, frame)
     return found
 
 
-def _arguments(error: TypeError) -> Optional[str]:
-    if match := MISSING.search(str(error)):
-        return (
-            f'{match[1]} needs {match[2]}, which the config does not give. '
-            'Add it where it is configured'
-        )
-    if 'None is not a callable object' in str(error):
-        known = [k for r in _registries('optimizer') for k in r.module_dict]
-        return (
-            'optim_wrapper.optimizer.type is no optimizer that is known here: '
-            f'{", ".join(sorted(known))}'
-        )
-    if (match := UNEXPECTED.search(str(error))) is None:
+def _built(error: BaseException, frames: List[FrameType]) -> Optional[str]:
+    """For what was raised while a part of the config was built."""
+    building = configured(error)
+    if not building:
         return None
-    name, argument = match.groups()
-    known: List[str] = []
-    for kind in ('model', 'hook', 'dataset', 'transform', 'optimizer'):
-        for registry in _registries(kind):
-            if name in registry.module_dict:
-                known += inspect.signature(registry.get(name)).parameters
-    return f'{name} has no argument {argument!r}' + (
-        did_you_mean(argument, known) or '. Take it out of the config'
+    frame = building[0]
+    found = frame.f_locals
+    name = found.get('obj_type')
+    if found.get('obj_cls') is None and isinstance(name, str):
+        return _unknown(name, found['registry'])
+    for inner in (f.f_locals for f in frames):
+        if inner.get('optimizer_cls', 0) is None:
+            from mmengine.registry import OPTIMIZERS
+
+            return _unknown(inner['optimizer_cfg']['type'], OPTIMIZERS)
+    if 'type' not in found.get('cfg', 'type'):
+        return f'a part of the config has no type: {str(found["cfg"])[:300]}'
+    kind = found.get('obj_cls')
+    if kind is not None and (said := _arguments(kind, found['args'])):
+        return said
+    own = frames[-1].f_globals.get('__name__', '').startswith('mmfreekd')
+    if own or not isinstance(error, Exception):
+        return None
+    what = getattr(kind, '__name__', frame.f_code.co_name.strip('_'))
+    return (
+        f'{what} does not take its config: {type(error).__name__}: '
+        f'{str(error)[:500]}. Change it there'
     )
 
 
-def _file(error: OSError) -> Optional[str]:
+def _unknown(name: str, registry) -> str:
+    try:  # without it nothing of mmdet is registered, and nobody says so
+        import_module('mmcv._ext')
+    except ImportError as broken:
+        return _import(broken, [])
+    while registry.parent is not None:
+        registry = registry.parent
+    known, left = {}, [registry]
+    while left:
+        one = left.pop()
+        known.update({key: f'{one.scope}.{key}' for key in one.module_dict})
+        left += one.children.values()
+    near = get_close_matches(name.split('.')[-1], known, n=3, cutoff=0.6)
+    hint = ''
+    if near:
+        hint = f'. Did you mean {" or ".join(known[k] for k in near)}?'
+    elif len(known) < 30:
+        hint = f'. Known are {", ".join(sorted(known))}'
+    return f'type={name!r} is not a {registry.name} that is known here{hint}'
+
+
+def _arguments(kind: Callable, args: dict) -> Optional[str]:
+    """What a class does not take, or needs and is not given."""
+    known = accepted(kind)
+    name = kind.__name__
+    if known is not None:
+        for argument in args:
+            if argument not in known:
+                return f'{name} has no argument {argument!r}' + (
+                    did_you_mean(argument, known) or '. Remove it'
+                )
+    missing = [
+        key
+        for key, p in inspect.signature(kind).parameters.items()
+        if p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD
+        if key not in args
+    ]
+    if missing:
+        return f'{name} needs {", ".join(missing)}: add it to its config'
+    return None
+
+
+def accepted(kind: Callable) -> Optional[set]:
+    """Names of the arguments that a class takes; None if it takes any."""
+    known: set = set()
+    inits = [
+        c.__init__ for c in getattr(kind, '__mro__', ()) if c is not object
+    ]
+    for function in inits or [kind]:
+        parameters = inspect.signature(function).parameters.values()
+        known |= {p.name for p in parameters}
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            return known
+    return None
+
+
+def _data(error: AttributeError, _) -> Optional[str]:
+    """For annotations that a model needs and the pipeline does not load."""
+    from mmengine.structures import BaseDataElement
+
+    if not isinstance(error.obj, BaseDataElement):
+        return None
+    return (
+        f'the data samples have no {error.name.strip("_")!r}, only '
+        f'{", ".join(error.obj.keys()) or "nothing"}. Load it in '
+        'train_dataloader.dataset.pipeline: LoadAnnotations with_bbox, '
+        'with_mask or with_seg, and pack it'
+    )
+
+
+def _file(error: OSError, _) -> Optional[str]:
     if isinstance(error, URLError):
         return (
             f'a file cannot be downloaded ({error.reason}). Fetch it by hand '
             'and give its path in the config'
         )
     path = error.filename
-    if path is None:  # from a process that loads data
-        match = NO_FILE.search(str(error))
-        path = match[1] if match else None
+    if path is None and (match := NO_FILE.search(str(error))):
+        path = match[1]
     if isinstance(error, FileNotFoundError) and path:
         return (
             f'there is no file or folder {str(path)!r} (working directory '
@@ -156,79 +225,59 @@ def _file(error: OSError) -> Optional[str]:
     return None
 
 
-def _import(error: ImportError) -> Optional[str]:
+def _import(error: ImportError, _) -> Optional[str]:
     if error.name == 'torchvision':
         return TORCHVISION
     if error.name == 'mmcv._ext':
         return (
             f'the operators of MMCV do not load ({error}): they are missing, '
-            'or were compiled for another torch. Compile them anew: '
-            f'{BUILD_MMCV}'
+            'or were compiled for another torch. Install them again: '
+            f'{fix_mmcv()}'
         )
     return None
 
 
-def _runtime(error: RuntimeError) -> Optional[str]:
-    text = str(error)
-    if 'operator torchvision::nms does not exist' in text:
+def _runtime(error: RuntimeError, frames: List[FrameType]) -> Optional[str]:
+    from torch import OutOfMemoryError
+    from torch.distributed import DistNetworkError
+
+    modules = [f.f_globals.get('__name__', '') for f in frames]
+    if any(name.split('.')[0] == 'torchvision' for name in modules):
         return TORCHVISION
-    if 'EADDRINUSE' in text or 'address already in use' in text:
+    if isinstance(error, DistNetworkError):
         return (
-            'the port of this job is taken, perhaps by another job on this '
-            'machine. Set PORT to a free one: PORT=29511 dist_train.sh ...'
+            f'the processes of this job do not find each other ({error}), or '
+            'its port is taken. Set PORT to a free one: PORT=29511 '
+            'dist_train.sh ...'
         )
-    if 'out of memory' in text:
+    if isinstance(error, OutOfMemoryError):
         return (
-            f'the memory of the device is used up ({text.splitlines()[0]}). '
-            'Take a smaller train_dataloader.batch_size, with '
+            f'the memory of the device is used up ({error}). Take a smaller '
+            'train_dataloader.batch_size, with '
             'optim_wrapper.accumulative_counts to make up for it, or --amp'
         )
-    if 'Connection closed by peer' in text or 'Connection reset' in text:
-        return (
-            'another process of this job ended, its own message says why. '
-            'Start all again with --resume'
-        )
     return None
 
 
-def _value(error: ValueError) -> Optional[str]:
-    text = str(error)
-    if isinstance(error, json.JSONDecodeError):
-        return (
-            f'an annotation file is no JSON, or is truncated ({text}): see '
-            'ann_file of the data sets. Fetch or make it again'
-        )
-    if 'loaded state dict' in text:
-        return (
-            'the checkpoint to go on from belongs to another model or '
-            f'optimiser ({text}). Resume with the config that it was '
-            'trained with'
-        )
-    if 'need at least one array to concatenate' in text:
-        return (
-            'a data set holds no image with an object of its classes. '
-            'metainfo.classes must be the very names of the categories in '
-            'the annotation file (a single one with a comma after it), and '
-            'ann_file that of the data set'
-        )
-    if 'Expected more than 1 value per channel when training' in text:
-        return (
-            'a batch of one image reached a batch norm whose feature map is '
-            f'one cell ({text}), as in training without distillation. Set '
-            'train_dataloader.drop_last=True if it is the last of an epoch, '
-            'or else a train_dataloader.batch_size of at least 2'
-        )
-    if match := NUMBER.search(text):
-        return f'{match[0]}. Set it in the config'
-    return None
+def _json(error: json.JSONDecodeError, _) -> str:
+    return (
+        f'an annotation file is no JSON, or is truncated ({error}): see '
+        'ann_file of the data sets. Fetch or make it again'
+    )
+
+
+def _pickle(error: pickle.UnpicklingError, _) -> str:
+    return (
+        'a checkpoint cannot be read: it is damaged, no PyTorch file, or '
+        f'holds more than tensors ({str(error)[:200]}). See load_from'
+    )
 
 
 RULES: Tuple[Tuple[type, Callable], ...] = (
     (ImportError, _import),
-    (KeyError, _registry),
-    (TypeError, _arguments),
     (OSError, _file),
     (RuntimeError, _runtime),
-    (ValueError, _value),
-    (FloatingPointError, str),
+    (json.JSONDecodeError, _json),
+    (AttributeError, _data),
+    (pickle.UnpicklingError, _pickle),
 )

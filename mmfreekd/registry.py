@@ -10,6 +10,7 @@ from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
 from .compat.versions import refuse_known_bad
@@ -46,6 +47,12 @@ TASK_UTILS = Registry(
     scope='mmfreekd',
     locations=['mmfreekd.models'],
 )
+TRANSFORMS = Registry(
+    'transform',
+    parent=MMENGINE_TRANSFORMS,
+    scope='mmfreekd',
+    locations=['mmfreekd.datasets'],
+)
 
 
 def type_name(cfg: dict) -> str:
@@ -74,6 +81,7 @@ __all__ = [
     'METRICS',
     'MODELS',
     'TASK_UTILS',
+    'TRANSFORMS',
     'dotted_types',
     'type_name',
 ]

@@ -181,11 +181,8 @@ def tuning_config(cfg: Config, prompts: Prompts) -> Config:
     tuning.work_dir = str(Path(cfg.work_dir) / 'stage_1')
     tuning.model = dict(
         type='mmfreekd.FrequencyPromptTuning',
-        architecture=dict(
-            cfg.model.teacher,
-            data_preprocessor=dict(
-                _batches_of(student, teacher), _delete_=True
-            ),
+        architecture=_with_batches(
+            cfg.model.teacher, _batches_of(student, teacher)
         ),
         source=prompts.source,
         data_idx=prompts.data_idx,
@@ -196,8 +193,8 @@ def tuning_config(cfg: Config, prompts: Prompts) -> Config:
             if key in cfg.model
         },
     )
-    for key, part in _schedule(cfg, max_iters, lr).items():
-        tuning[key] = part
+    for key, value in _schedule(cfg, max_iters, lr).items():
+        tuning[key] = value  # update() would merge them
     tuning.custom_hooks = [
         dict(
             type='mmfreekd.PromptCheckpointHook',
@@ -206,7 +203,12 @@ def tuning_config(cfg: Config, prompts: Prompts) -> Config:
     ]
     if 'visualizer' in tuning:  # mmengine keeps one per name and process
         tuning.visualizer.name = 'stage_1'
-    _fit_labels(tuning, student, teacher)
+    if _without_task(cfg.model, teacher):
+        tuning.model.task_loss = False
+        if tuning.get('val_evaluator'):
+            tuning.val_evaluator = dict(type='mmfreekd.EmbeddingError')
+    else:
+        _fit_labels(tuning, student, teacher)
     tuning.merge_from_dict(changes)
     return tuning
 
@@ -222,6 +224,12 @@ def _batches_of(student: Dict, teacher: Dict) -> Dict:
         if key in given:
             own[key] = given[key]
     return dotted_types(own)
+
+
+def _with_batches(teacher: Dict, data_preprocessor: Dict) -> Dict:
+    if 'cfg_path' in teacher:  # changes of that config, merged into it
+        data_preprocessor = dict(data_preprocessor, _delete_=True)
+    return dict(teacher, data_preprocessor=data_preprocessor)
 
 
 def _schedule(cfg: Config, max_iters: int, lr: float) -> Dict:
@@ -264,6 +272,13 @@ def _schedule(cfg: Config, max_iters: int, lr: float) -> Dict:
         ),
         log_processor=dict(cfg.get('log_processor') or {}, by_epoch=False),
     )
+
+
+def _without_task(model: Dict, teacher: Dict) -> bool:
+    """Whether there are no labels, or the teacher has no head for them."""
+    return str(model.get('type')).endswith('FeatureDistill') or str(
+        teacher.get('type')
+    ).endswith('ImageEncoder')
 
 
 def _fit_labels(tuning: Config, student: Dict, teacher: Dict) -> None:

@@ -1,13 +1,16 @@
+import ast
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import mmcv
 import pytest
 
 import mmfreekd
 from mmfreekd import compat
 from mmfreekd.compat import __main__ as command
+from mmfreekd.compat import versions
 
 ROOT = Path(mmfreekd.__file__).parents[1]
 
@@ -65,6 +68,62 @@ print(MODELS.build(dict(type='mmfreekd.FreeKDLoss', channels=4)).channels)
     assert printed.splitlines()[-1] == '[4]'
 
 
+# what we import of MMRazor 1.0.0, which nobody maintains
+FROM_MMRAZOR = """
+from mmrazor.models.algorithms import BaseAlgorithm, SingleTeacherDistill
+from mmrazor.models.architectures.connectors import MGDConnector
+from mmrazor.models.architectures.connectors.base_connector import (
+    BaseConnector)
+from mmrazor.models.distillers import ConfigurableDistiller
+from mmrazor.models.losses import MGDLoss
+from mmrazor.models.task_modules import (
+    ModuleInputsRecorder, ModuleOutputsRecorder, RecorderManager)
+from mmrazor.models.utils import add_prefix
+"""
+
+
+def test_every_name_we_import_from_mmrazor_is_there():
+    python(f'import mmfreekd{FROM_MMRAZOR}')
+    names = set(imported(FROM_MMRAZOR))
+    for path in (ROOT / 'mmfreekd').rglob('*.py'):
+        assert set(imported(path.read_text())) <= names, path
+
+
+def imported(source):
+    """The (module, name) pairs that a source imports from mmrazor."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if (node.module or '').startswith('mmrazor'):
+                    yield node.module, alias.name
+
+
+@pytest.mark.parametrize('found, shown', [('2.3.6', '2.1.0'), (None, '2.3.6')])
+def test_mmrazors_limit_is_lifted_for_onedl_alone(monkeypatch, found, shown):
+    monkeypatch.setattr(mmcv, '__version__', '2.3.6')
+    monkeypatch.setattr(versions, 'installed', lambda name: found)
+    with compat.tested_mmcv():
+        assert mmcv.__version__ == shown
+    assert mmcv.__version__ == '2.3.6'
+
+
+@pytest.mark.parametrize('scope', ['mmdet', 'mmseg'])
+def test_configs_of_the_installed_stack_are_found(scope):
+    from mmengine.config.utils import MODULE2PACKAGE
+    from mmengine.utils import get_installed_path, is_installed
+
+    assert is_installed(MODULE2PACKAGE[scope])
+    found = Path(get_installed_path(MODULE2PACKAGE[scope]))
+    assert (found / '.mim/model-index.yml').is_file()
+
+
+@pytest.mark.parametrize('package', ['mmrazor', 'packaging'])
+def test_mim_finds_packages_of_others(package):
+    utils = pytest.importorskip('mim.utils.utils')
+    compat.find_plugins(utils)
+    assert Path(utils.get_installed_path(package)).name == package
+
+
 @pytest.mark.parametrize(
     'order', ['mmfreekd, mmengine.config', 'mmengine.config, mmfreekd']
 )
@@ -76,7 +135,7 @@ def test_configs_find_the_package_in_whatever_order_it_is_imported(order):
     assert printed == 'mmfreekd'
 
 
-def test_a_mended_module_keeps_its_source():
+def test_a_patched_module_keeps_its_source():
     import inspect
 
     import mmengine.runner.checkpoint
@@ -101,17 +160,17 @@ def test_leaves_other_modules_alone(name):
 
 
 @pytest.mark.parametrize(
-    'torch_version, mended',
+    'torch_version, patched',
     [('1.13.1', False), ('2.0.0+cu118', True), ('2.13.0', True)],
 )
 def test_fills_in_for_quantization_only_where_it_is_broken(
-    monkeypatch, torch_version, mended
+    monkeypatch, torch_version, patched
 ):
     monkeypatch.setattr(
         'importlib.metadata.version', lambda package: torch_version
     )
     spec = compat.CompatFinder().find_spec(compat.RAZOR_QUANTIZATION)
-    assert (spec is not None) == mended
+    assert (spec is not None) == patched
 
 
 @pytest.fixture
@@ -133,7 +192,7 @@ def test_is_switched_on_and_off(startup, capsys):
         command.main(args)
         assert startup.exists() == on
         printed = capsys.readouterr().out
-        assert f'mends are {"on" if on else "off"}' in printed
+        assert f'patches are {"on" if on else "off"}' in printed
         assert str(startup) in printed
 
 
@@ -144,7 +203,7 @@ def test_on_and_off_at_once_is_refused(startup, capsys):
     assert not startup.exists()
 
 
-def test_the_startup_file_mends_a_process_that_never_imports_us(startup):
+def test_the_startup_file_patches_a_process_that_never_imports_us(startup):
     command.main(['--enable'])
     code = f"""
 import site, sys

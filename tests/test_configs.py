@@ -8,38 +8,69 @@ import pytest
 import torch
 from mmdet.models.detectors import TwoStageDetector
 from mmdet.structures.mask import BitmapMasks
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from tiny_models import det_batch, losses_of, seg_batch
 
-import mmfreekd.registry
-from mmfreekd.checkpoints.prompts import save_prompts
-from mmfreekd.models import FrequencyPrompt
 from mmfreekd.models.inheritance import inherit
-from mmfreekd.models.pyramid import channels_per_level
 from mmfreekd.models.zoo import build_model
+from mmfreekd.registry import MODELS
+from mmfreekd.stages import set_prompt_ckpt, tuning_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 ALL = sorted(CONFIGS.rglob('*.py'))
-FREEKD = [p for p in ALL if p.parent.parent.name == 'freekd']
-TEMPLATE = [p for p in ALL if p.parent.name == '_template_']
-STAGE_1 = [p for p in FREEKD if p.parent.name == 'prompt']
-STAGE_2 = [p for p in FREEKD if p.parent.name != 'prompt']
+EXPERIMENTS = [p for p in ALL if 'experiments' in p.parts]
+PAIRS = [p for p in ALL if p.parent.parent.name == 'freekd']
+DISTILLATIONS = [
+    p
+    for p in ALL
+    if p.name.startswith(('freekd', 'fkd')) and '_base_' not in p.parts
+    if p not in EXPERIMENTS
+]
 SIZE = 128
 IMAGES = ((SIZE, SIZE), (SIZE, SIZE))
 FEW = 20  # regions of interest, for their heads take longer than the rest
-# a teacher of this size takes long, another preset is little news
-HEAVY = re.compile('swin-l|neck_dino|prompt_dino')
-VARIANT = re.compile('-(paper|official)_')
+# a teacher of this size takes long; another layer or recipe is little news
+EXTRA = re.compile('swin-l|freekd-official|freekd_dino')
+
+# where a pair compares what: layers, channels of each pyramid level, and the
+# teacher's levels if they are not all
+FPN = 'neck', 'neck', [256] * 5, [256] * 5, None
+FOUR = 'neck', 'neck', [256] * 4, [256] * 4, None
+R18_R101 = 'backbone.layer4', 'backbone.layer4', [512], [2048], None
+MIT = 'backbone', 'backbone', [32, 64, 160, 256], [64, 128, 320, 512], None
+LAYOUTS = {
+    'rtmdet_l_s': ('neck', 'neck', [128] * 3, [256] * 3, None),
+    'deformable-detr_r50-twostage_r50': FOUR,
+    'backbone_deformable-detr_r50_r18': (
+        *('backbone', 'backbone', [128, 256, 512], [512, 1024, 2048], None),
+    ),
+    'freekd_dino_r50-4scale_r18-4scale': FOUR,
+    'encoder_dino_r50-4scale_r18-4scale': ('encoder', 'encoder', *FOUR[2:]),
+    'freekd_dino_swin-l-5scale_r50-4scale': (*FOUR[:4], [1, 2, 3, 4]),
+    'encoder_dino_swin-l-5scale_r50-4scale': (
+        *('encoder', 'encoder', *FOUR[2:4], [1, 2, 3, 4]),
+    ),
+    'deeplabv3_r101_mobilenet-v2': (
+        *('backbone.layer7', 'backbone.layer4', [320], [2048], None),
+    ),
+    'head_pspnet_r101_r18': (
+        *('decode_head.bottleneck', 'decode_head.bottleneck'),
+        *([128], [512], None),
+    ),
+    'deeplabv3_r101_r18': R18_R101,
+    'freekd_pspnet': R18_R101,
+    'segformer_b4_b0': MIT,
+}
 
 
 def name(path):
     return path.stem
 
 
-def of_template(prefix: str) -> list:
-    return [path for path in TEMPLATE if path.name.startswith(prefix)]
+def layout(path: Path) -> tuple:
+    return next((v for k, v in LAYOUTS.items() if k in path.stem), FPN)
 
 
 def with_marks(paths):
@@ -49,11 +80,20 @@ def with_marks(paths):
             path,
             id=name(path),
             marks=[pytest.mark.slow]
-            + [pytest.mark.extra]
-            * bool(HEAVY.search(name(path)) or VARIANT.search(name(path))),
+            + [pytest.mark.extra] * bool(EXTRA.search(name(path))),
         )
         for path in paths
     ]
+
+
+def one_per_teacher(paths) -> list:
+    """Pairs whose teachers or layers are different ones."""
+    chosen = {}
+    for path in sorted(paths, key=lambda p: bool(EXTRA.search(name(p)))):
+        cfg = Config.fromfile(path).model
+        source = layout(path)[1]
+        chosen.setdefault((cfg.teacher_ckpt, source), path)
+    return sorted(chosen.values())
 
 
 def test_names_are_unique():
@@ -62,82 +102,98 @@ def test_names_are_unique():
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize('path', FREEKD + TEMPLATE, ids=name)
-def test_a_config_is_short(path):
-    assert len(path.read_text().splitlines()) <= 32
+def test_there_are_few_files():
+    assert len(ALL) - len(EXPERIMENTS) <= 75
+
+
+@pytest.mark.parametrize('path', PAIRS, ids=name)
+def test_a_pair_is_short(path):
+    assert len(path.read_text().splitlines()) <= 20
 
 
 @pytest.mark.parametrize(
-    'path', [p for p in STAGE_2 if '--cfg-options' in p.read_text()], ids=name
+    'path', [p for p in ALL if p not in EXPERIMENTS], ids=name
 )
-def test_the_options_in_a_config_switch_its_extra_losses_off(path):
-    text = path.read_text()
-    options = dict(re.findall(r'#   (model\S+)=(\S+)\n', text))
+def test_no_config_names_a_hook_of_ours(path):
+    """But for one that has to know when to stop."""
+    named = re.findall(r'mmfreekd\.(\w+Hook)', path.read_text())
+    assert named in ([], ['StopDistillHook'])
+
+
+@pytest.mark.parametrize('path', DISTILLATIONS, ids=name)
+def test_a_distillation_names_its_preset(path):
+    """And needs no other file: stage 1 follows from it."""
     cfg = Config.fromfile(path)
-    before = cfg.model.distiller.distill_losses.to_dict()
-    cfg.merge_from_dict({key: float(off) for key, off in options.items()})
-    losses = cfg.model.distiller.distill_losses.to_dict()
-    extra = losses.keys() - {'loss_freekd'}
-    assert len(options) == len(extra) > 0
-    for key in extra:
-        before[key]['loss_weight'] = 0.0
-    assert losses == before
+    cfg.work_dir = 'work_dirs/pair'
+    prompts = set_prompt_ckpt(cfg)
+    if prompts is not None:
+        assert 'preset' in prompts.owner
+        tuning = tuning_config(cfg, prompts)
+        assert tuning.model.preset == prompts.preset
+        # nothing of the student's schedule is left
+        assert {*tuning.train_cfg} == {'type', 'max_iters', 'val_interval'}
+        assert {*tuning.optim_wrapper} == {'type', 'optimizer'}
+        assert {*tuning.optim_wrapper.optimizer} == {
+            *('type', 'lr', 'weight_decay')
+        }
+        assert tuning.default_hooks.checkpoint.keys() == {
+            *('type', 'by_epoch', 'interval', 'max_keep_ckpts')
+        }
 
 
-@pytest.mark.parametrize('kind', ['coco', 'seg'])
-def test_the_template_asks_for_data_and_classes_once(kind):
-    """What the data file says is in force in every step."""
-    data = Config.fromfile(CONFIGS / '_template_' / f'my_{kind}_data.py')
-    for step in (
-        'my_{}_teacher',
-        'my_{}_student',
-        'prompt_my_{}',
-        'freekd_my_{}',
-    ):
-        path = CONFIGS / '_template_' / f'{step.format(kind)}.py'
-        cfg = Config.fromfile(path)
-        for loader in ('train', 'val', 'test'):
-            dataset = cfg[f'{loader}_dataloader'].dataset
-            assert dataset.data_root == data.my_root
-            assert tuple(dataset.metainfo.classes) == data.my_classes
-            said = data.my_train if loader == 'train' else data.my_val
-            assert dataset.data_prefix == said.data_prefix
-        if kind == 'coco':
-            ann_file = data.my_root + data.my_val.ann_file
-            assert cfg.val_evaluator.ann_file == ann_file
-            assert cfg.test_evaluator.ann_file == ann_file
-        for architecture in ('architecture', 'teacher'):
-            if architecture in cfg.model:
-                model = build_model(cfg.model[architecture], architecture)
-                heads = (
-                    [model.bbox_head]
-                    if kind == 'coco'
-                    else [model.decode_head, model.auxiliary_head]
-                )
-                for head in heads:
-                    assert head.num_classes == len(data.my_classes)
+def test_the_data_of_a_page_of_the_docs_are_those_of_a_config(tmp_path):
+    page = (CONFIGS.parent / 'docs/own_data.md').read_text()
+    (text,) = re.findall(r'```python\n(.*?)```', page, re.S)
+    (tmp_path / 'my_student.py').write_text(text)
+    cfg = Config.fromfile(tmp_path / 'my_student.py')
+    for loader in ('train', 'val', 'test'):
+        dataset = cfg[f'{loader}_dataloader'].dataset
+        assert dataset.data_root == cfg.data_root
+        assert dataset.ann_file.startswith('annotations/')
+        assert not dataset.data_prefix.img.endswith('2017/')
+        assert len(dataset.metainfo.classes) == cfg.model.bbox_head.num_classes
+    assert cfg.test_evaluator.ann_file == 'data/my_data/annotations/val.json'
 
 
-def build(cfg: Config, **built):
-    """The model of a config, with the teacher, which has no file, built.
+@pytest.mark.parametrize(
+    'path', [p for p in PAIRS if '-official' in p.name], ids=name
+)
+def test_an_option_switches_each_extra_loss_of_a_recipe_off(path):
+    readme = (path.parent / 'README.md').read_text()
+    options = re.findall(r'(model\.distiller\.distill_losses\S+)=0\.0', readme)
+    cfg = Config.fromfile(path)
+    extra = cfg.model.distiller.distill_losses
+    assert {key.split('.')[3] for key in options} >= extra.keys()
+    for key in options:
+        if key.split('.')[3] in extra:
+            cfg.merge_from_dict({key: 0.0})
+    for loss in cfg.model.distiller.distill_losses.values():
+        assert loss.loss_weight == 0.0
+
+
+def small(cfg: Config, part: str):
+    """A model of a config, with few regions of interest.
 
     Weights are initialised when training starts, so nothing is downloaded.
     """
     init_default_scope(cfg.default_scope)
-    model = ConfigDict(cfg.model.to_dict(), teacher_ckpt=None, **built)
-    if 'data_preprocessor' in cfg:
-        model['data_preprocessor'] = cfg.data_preprocessor.to_dict()
     # SyncBN needs a GPU
-    model = revert_sync_batchnorm(mmfreekd.registry.MODELS.build(model))
+    model = revert_sync_batchnorm(
+        build_model(cfg.model[part], part, cfg.get('data_preprocessor'))
+    )
     if cfg.default_scope == 'mmseg':
         model.data_preprocessor.size = (SIZE, SIZE)
-    for part in model.modules():
-        if isinstance(part, TwoStageDetector):
-            part.train_cfg.rpn_proposal.max_per_img = FEW
-            part.test_cfg.rpn.max_per_img = FEW
-        if hasattr(part, 'level_embed'):  # whatever was in memory, till then
-            torch.nn.init.normal_(part.level_embed)
+    if isinstance(model, TwoStageDetector):
+        model.train_cfg.rpn_proposal.max_per_img = FEW
+        model.test_cfg.rpn.max_per_img = FEW
+    for module in model.modules():
+        if hasattr(module, 'level_embed'):  # whatever was in memory, till then
+            torch.nn.init.normal_(module.level_embed)
     return model
+
+
+def build(cfg: Config, **built):
+    return MODELS.build(dict(cfg.model, teacher_ckpt=None, **built))
 
 
 def batch_of(cfg: Config) -> dict:
@@ -163,6 +219,8 @@ def train_step(model, cfg: Config) -> dict:
     total, _ = model.parse_losses(losses)
     total.backward()
     assert torch.isfinite(total)
+    for key, parameter in model.named_parameters():
+        assert (parameter.grad is not None) == parameter.requires_grad, key
     return losses
 
 
@@ -175,61 +233,65 @@ def predict(model, cfg: Config) -> None:
     assert all(kind in result for result in results)
 
 
-def assert_only_these_train(model, frozen: str) -> None:
-    for key, parameter in model.named_parameters():
-        trained = parameter.requires_grad and not key.startswith(frozen)
-        assert (parameter.grad is not None) == trained, key
-
-
-@pytest.mark.parametrize('path', with_marks(STAGE_1 + of_template('prompt_')))
-def test_stage_1_trains_the_prompts_and_nothing_else(path):
+@pytest.mark.parametrize('path', with_marks(one_per_teacher(PAIRS)))
+def test_the_derived_stage_1_trains_the_prompts_and_nothing_else(path):
     cfg = Config.fromfile(path)
-    model = build(cfg)
+    cfg.work_dir = 'work_dirs/pair'
+    cfg = tuning_config(cfg, set_prompt_ckpt(cfg))
+    model = build(cfg, architecture=small(cfg, 'architecture'))
     losses = train_step(model, cfg)
     assert 'loss_dissimilarity' in losses
-    assert_only_these_train(model, 'architecture.')
-    predict(model, cfg)
+    assert all(key.startswith('prompts.') for key in model.state_dict())
+    _, source, _, channels, chosen = layout(path)
+    assert model.source == source and model.data_idx == chosen
+    assert [p.prompts.size(2) for p in model.prompts] == channels
+    if cfg.val_evaluator:
+        predict(model, cfg)
 
 
-@pytest.mark.parametrize('path', with_marks(STAGE_2 + of_template('freekd_')))
-def test_stage_2_trains_student_and_connector(path, tmp_path):
+@pytest.mark.parametrize('path', with_marks(PAIRS))
+def test_stage_2_trains_student_and_connector(path):
     cfg = Config.fromfile(path)
-    loss = cfg.model.distiller.distill_losses.loss_freekd
-    loss.prompt_ckpt = None
-    untuned = mmfreekd.registry.MODELS.build(loss)
-    loss.prompt_ckpt = str(tmp_path / 'prompts.pth')
-    save_prompts(
-        torch.nn.ModuleList(
-            FrequencyPrompt(channels, untuned.num_prompts, **untuned.layout)
-            for channels in untuned.channels
-        ),
-        loss.prompt_ckpt,
+    model = build(
+        cfg,
+        architecture=small(cfg, 'architecture'),
+        teacher=small(cfg, 'teacher'),
     )
-    teacher = build_model(dict(cfg.model.pop('teacher')), 'teacher')
-    model = build(cfg, teacher=teacher)
     inherit(model.student, model.teacher, model.inherit)
+    assert_compares(model.distiller, *layout(path))
     losses = train_step(model, cfg)
-    names = {f'distill.{k}' for k in cfg.model.distiller.distill_losses}
+    names = {'distill.loss_freekd'}
+    names |= {f'distill.{k}' for k in cfg.model.distiller.get(LOSSES, ())}
     assert {k for k in losses if k.startswith('distill.')} == names
     for key in names:
         assert losses[key] > 0, key
-    assert_only_these_train(model, 'teacher.')
-    align = cfg.model.distiller.connectors.align
-    levels = align.get('num_levels')
-    assert compared_channels(model) == [
-        channels_per_level(align.in_channels, levels),
-        channels_per_level(loss.channels, loss.get('num_levels')),
-    ]
     predict(model, cfg)
 
 
-def compared_channels(model) -> list:
-    """The channels of what FreeKDLoss compares, before any connector."""
-    mapping = model.distiller.loss_forward_mappings['loss_freekd']
-    channels = []
-    for side in ('s_feature', 't_feature'):
-        record = {k: v for k, v in mapping[side].items() if k != 'connector'}
-        feature = model.distiller.get_record(**record)
-        levels = [feature] if torch.is_tensor(feature) else feature
-        channels.append([level.size(1) for level in levels])
-    return channels
+LOSSES = 'distill_losses'
+
+
+def assert_compares(
+    distiller, s_source, t_source, s_channels, t_channels, idx
+):
+    """The short form stands for what is written out here."""
+    mapping = distiller.loss_forward_mappings['loss_freekd']
+    assert mapping['s_feature'] == dict(
+        recorder='feature', from_student=True, connector='align'
+    )
+    wanted = dict(recorder='feature', from_student=False)
+    assert mapping['t_feature'] == (
+        dict(wanted, data_idx=idx) if idx else wanted
+    )
+    kind = 'TokenMapsRecorder' if s_source == 'encoder' else None
+    for who, source in (('student', s_source), ('teacher', t_source)):
+        recorder = getattr(distiller, f'{who}_recorders').get_recorder(
+            'feature'
+        )
+        assert recorder.source == source
+        assert kind in (None, type(recorder).__name__)
+    (align,) = distiller.connectors.values()
+    projections = align.projections
+    assert [p.in_channels for p in projections] == s_channels
+    assert [p.out_channels for p in projections] == t_channels
+    assert distiller.distill_losses['loss_freekd'].channels == t_channels

@@ -18,24 +18,18 @@ from mmengine.structures import BaseDataElement
 from tiny_models import losses_of, seg_batch
 
 import mmfreekd.registry
-from mmfreekd.checkpoints.prompts import save_prompts
-from mmfreekd.models import FreeKDLoss, FrequencyPrompt
 from mmfreekd.models.zoo import build_model
+from mmfreekd.stages import set_prompt_ckpt, tuning_config
 
 pytest.importorskip('transformers')
 CONFIGS = Path(__file__).parents[1] / 'configs'
-FOUNDATION = [
+PAIRS = [
     path
     for folder in ('dinov2', 'sam')
     for path in sorted((CONFIGS / 'foundation' / folder).glob('*.py'))
 ]
 SHAPES = sorted((CONFIGS / 'foundation' / 'shapes').glob('*.py'))
-STAGE_2 = [p for p in FOUNDATION if p.name.startswith('freekd')]
 SIZE = 128  # SAM's encoders keep a position for each patch of it
-
-
-def heavy(path: Path) -> bool:
-    return any(arch in path.stem for arch in ('vit-l', 'vit-h'))
 
 
 def with_marks(paths):
@@ -43,7 +37,9 @@ def with_marks(paths):
         pytest.param(
             path,
             id=path.stem,
-            marks=[pytest.mark.slow] + [pytest.mark.extra] * heavy(path),
+            marks=[pytest.mark.slow]
+            + [pytest.mark.extra]
+            * any(arch in path.stem for arch in ('vit-l', 'vit-h')),
         )
         for path in paths
     ]
@@ -70,85 +66,80 @@ def batch(cfg: Config) -> dict:
     return dict(inputs=images, data_samples=samples)
 
 
-@pytest.mark.parametrize('path', with_marks(FOUNDATION))
-def test_a_step_trains_what_it_is_to_train(path, tmp_path):
-    cfg = Config.fromfile(path)
+def step(cfg: Config, *parts: str):
+    """Build a model whose parts need no weights, and train a step."""
     init_default_scope(cfg.default_scope)
-    small_images(cfg.model)
-    cfg.model.teacher_ckpt = None
-    if path in STAGE_2:
-        with_prompts(cfg.model, tmp_path)
-    model = revert_sync_batchnorm(mmfreekd.registry.MODELS.build(cfg.model))
+    model = dict(cfg.model, teacher_ckpt=None)
+    for part in parts:
+        model[part] = revert_sync_batchnorm(build_model(model[part], part))
+    model = mmfreekd.registry.MODELS.build(model)
     if cfg.default_scope == 'mmseg':
         model.data_preprocessor.size = (SIZE, SIZE)
     losses = losses_of(model.train(), batch(cfg))
     loss, _ = model.parse_losses(losses)
     loss.backward()
     assert torch.isfinite(loss)
-    frozen = 'teacher.' if path in STAGE_2 else 'architecture.'
     for key, parameter in model.named_parameters():
-        trained = parameter.requires_grad and not key.startswith(frozen)
-        assert (parameter.grad is not None) == trained, key
-    if path in STAGE_2:
-        assert losses['distill.loss_freekd'] > 0
+        assert (parameter.grad is not None) == parameter.requires_grad, key
+    return model, losses
+
+
+def read(path: Path) -> Config:
+    cfg = Config.fromfile(path)
+    cfg.work_dir = 'work_dirs/pair'
+    return cfg
+
+
+@pytest.mark.parametrize('path', with_marks(PAIRS))
+def test_a_step_trains_what_it_is_to_train(path):
+    cfg = read(path)
+    assert {'train_cfg', 'optim_wrapper', 'param_scheduler'} <= cfg.keys()
+    small_images(cfg.model)
+    model, losses = step(cfg, 'architecture', 'teacher')
+    assert losses['distill.loss_freekd'] > 0
+    assert model.distiller.distill_losses['loss_freekd'].channels == (
+        [768] if 'dinov2' in path.stem else [256]
+    )
+    aligns = {k: v.in_channels for k, v in model.distiller.connectors.items()}
+    assert aligns == (
+        dict(align=[256] if 'segformer' in path.stem else [512])
+        if 'dinov2' in path.stem
+        else {}
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     millions = sum(p.numel() for p in model.parameters()) / 1e6
     print(f'{path.stem}: {millions:.0f} M parameters, peak {peak:.2f} GB')
 
 
-def with_prompts(model, folder: Path) -> None:
-    """The teacher as a model, and prompts for it in a file."""
-    loss = model.distiller.distill_losses.loss_freekd
-    model.teacher = build_model(model.teacher.to_dict(), 'teacher')
-    untuned = FreeKDLoss(
-        channels=loss.channels, preset=loss.preset, prompt_ckpt=None
-    )
-    loss.prompt_ckpt = str(folder / 'prompts.pth')
-    save_prompts(
-        torch.nn.ModuleList(
-            FrequencyPrompt(c, untuned.num_prompts, **untuned.layout)
-            for c in untuned.channels
-        ),
-        loss.prompt_ckpt,
-    )
-
-
-@pytest.mark.parametrize('path', STAGE_2, ids=lambda path: path.stem)
-def test_the_prompts_of_stage_2_come_from_a_stage_1(path):
-    cfg = Config.fromfile(path)
-    loss = cfg.model.distiller.distill_losses.loss_freekd
-    name = Path(loss.prompt_ckpt).parent.name
-    stage_1 = Config.fromfile(path.parent / f'{name}.py').model
-    assert stage_1.teacher_ckpt == cfg.model.teacher_ckpt
-    assert stage_1.architecture.backbone == cfg.model.teacher.backbone
-    assert stage_1.channels == loss.channels
-    assert stage_1.preset == loss.preset
-
-
-@pytest.mark.parametrize('path', FOUNDATION, ids=lambda path: path.stem)
-def test_a_config_can_be_trained(path):
-    cfg = Config.fromfile(path)
-    assert {'train_cfg', 'optim_wrapper', 'param_scheduler'} <= cfg.keys()
-    assert {'train_dataloader', 'val_dataloader'} <= cfg.keys()
-    stage = 'Student' if path in STAGE_2 else 'Prompt'
-    assert {hook.type for hook in cfg.custom_hooks} >= {
-        'mmfreekd.RandomStateHook',
-        'mmfreekd.PlainCheckpointHook',
-        f'mmfreekd.{stage}CheckpointHook',
-    }
+@pytest.mark.parametrize(
+    'path', with_marks(p for p in PAIRS if '_r18_' not in p.stem)
+)
+def test_the_derived_stage_1_needs_no_labels(path):
+    cfg = read(path)
+    small_images(cfg.model)
+    tuning = tuning_config(cfg, set_prompt_ckpt(cfg))
+    assert tuning.model.task_loss is False
+    assert tuning.val_evaluator.type == 'mmfreekd.EmbeddingError'
+    model, losses = step(tuning, 'architecture')
+    assert {'loss_reconstruction', 'loss_dissimilarity'} <= losses.keys()
+    (sample, _) = model.eval().val_step(batch(tuning))
+    assert sample.embedding_mse > 0
 
 
 @pytest.mark.parametrize('path', SHAPES, ids=lambda path: path.stem)
 def test_the_small_models_can_be_built(path):
-    cfg = Config.fromfile(path)
+    cfg = read(path)
     init_default_scope(cfg.default_scope)
-    if 'teacher_ckpt' in cfg.model:
-        cfg.model.teacher_ckpt = None
-    if 'distiller' in cfg.model:
-        for loss in cfg.model.distiller.distill_losses.values():
-            if 'prompt_ckpt' in loss:
-                loss.prompt_ckpt = None
-    mmfreekd.registry.MODELS.build(cfg.model)
+    models = [cfg.model]
+    prompts = set_prompt_ckpt(cfg) if 'distiller' in cfg.model else None
+    assert (prompts is not None) == path.stem.startswith('freekd')
+    if prompts is not None:
+        models.append(tuning_config(cfg, prompts).model)
+        prompts.owner.prompt_ckpt = None
+    for model in models:
+        if 'teacher_ckpt' in model:
+            model.teacher_ckpt = None
+        mmfreekd.registry.MODELS.build(model)
 
 
 @pytest.mark.parametrize('split', ['train', 'val'])

@@ -17,6 +17,8 @@ import mmfreekd
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = 'from setuptools import build_meta; build_meta.build_{}({!r})'
+STACKS = 'onedl', 'openmmlab'
+EXTRAS = {*STACKS, 'mim', 'robustness', 'sam', 'tests', 'wavelets'}
 CLONE = (
     'mmfreekd',
     'configs',
@@ -90,9 +92,6 @@ def test_wheel_holds_the_package_and_what_mim_needs(wheel):
     expected = files_of_clone('mmfreekd') | {
         f'mmfreekd/.mim/{name}'
         for name in files_of_clone('tools', 'configs') | {'model-index.yml'}
-        if not name.startswith(
-            ('tools/setup_env.py', 'tools/_env/', 'tools/demo')
-        )
     }
     assert held == expected
 
@@ -116,9 +115,14 @@ def test_one_top_level_package_of_the_right_version(wheel):
     assert metadata['Version'] == mmfreekd.__version__
     assert metadata['License'] == 'Apache-2.0'
     assert set(metadata['Requires-Python'].split(',')) == {'>=3.10', '<3.13'}
-    assert {'tests', 'mim', 'wavelets', 'sam'} == set(
-        metadata.get_all('Provides-Extra')
-    )
+    assert set(metadata.get_all('Provides-Extra')) == EXTRAS
+    # pip cannot require one of two: neither stack is required without extra
+    required = [
+        Requirement(text) for text in metadata.get_all('Requires-Dist')
+    ]
+    stacks = {r.name for s in STACKS for r in requirements(s)}
+    assert stacks == {r.name for r in required if r.marker} & stacks
+    assert not stacks & {r.name for r in required if not r.marker}
 
 
 def test_editable_install_links_into_the_clone(tmp_path):
@@ -174,7 +178,7 @@ def test_everything_required_is_pinned(python):
             assert pin.name.lower() not in pins, f'{pin.name} is pinned twice'
             (version,) = pin.specifier
             pins[pin.name.lower()] = version.version
-    for name in ('build', 'runtime', 'tests', 'wavelets', 'sam', 'mim'):
+    for name in ('build', 'runtime', *EXTRAS):
         for needed in requirements(name):
             pinned = pins[needed.name.lower()]
             assert needed.specifier.contains(pinned), (needed, pinned)

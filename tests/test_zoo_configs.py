@@ -10,13 +10,10 @@ import pytest
 import yaml
 from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
-from test_configs import CONFIGS, FREEKD, STAGE_1, STAGE_2, name
+from test_configs import CONFIGS, PAIRS, name
 
-from mmfreekd.errors import CheckpointError
 from mmfreekd.presets import resolve_preset
-from mmfreekd.registry import MODELS
 
-TRAIN = CONFIGS.parent / 'tools' / 'train.py'
 PACKAGES = dict(mmdet='mmdet', mmseg='mmsegmentation')
 
 
@@ -47,11 +44,10 @@ def metrics(model: dict) -> list:
 
 
 def teacher_of(cfg: Config) -> str:
-    model = cfg.model
-    return (model.get('teacher') or model.architecture).cfg_path
+    return cfg.model.teacher.cfg_path
 
 
-@pytest.mark.parametrize('path', FREEKD, ids=name)
+@pytest.mark.parametrize('path', PAIRS, ids=name)
 def test_the_teacher_checkpoint_is_the_one_of_the_zoo(path):
     cfg = config(path)
     weights = entry(teacher_of(cfg))['Weights']
@@ -60,7 +56,7 @@ def test_the_teacher_checkpoint_is_the_one_of_the_zoo(path):
     assert Path(unquote(weights)).suffix == '.pth'
 
 
-@pytest.mark.parametrize('path', FREEKD, ids=name)
+@pytest.mark.parametrize('path', PAIRS, ids=name)
 def test_a_config_says_what_its_teacher_reaches(path):
     """The first number of its first lines is the zoo's."""
     cfg = config(path)
@@ -72,62 +68,16 @@ def test_a_config_says_what_its_teacher_reaches(path):
     assert float(said) in numbers
 
 
-@pytest.mark.parametrize('path', STAGE_2, ids=name)
-def test_the_prompts_of_stage_2_come_from_a_stage_1(path):
-    cfg = config(path)
-    loss = cfg.model.distiller.distill_losses.loss_freekd
-    folder, file = Path(loss.prompt_ckpt).parts[1:]
-    assert file == 'prompts.pth'
-    (stage_1,) = [p for p in STAGE_1 if p.stem == folder]
-    prompts = config(stage_1).model
-    assert prompts.teacher_ckpt == cfg.model.teacher_ckpt
-    assert prompts.architecture.cfg_path == cfg.model.teacher.cfg_path
-    recorder = cfg.model.distiller.teacher_recorders[
-        cfg.model.distiller.loss_forward_mappings.loss_freekd.t_feature.recorder
-    ]
-    assert prompts.source == recorder.source
-    assert prompts.channels == loss.channels
-    assert prompts.get('num_levels') == loss.get('num_levels')
-    assert prompts.preset == loss.preset
-    resolve_preset(loss.preset)
-
-
-@pytest.mark.parametrize('path', STAGE_2, ids=name)
-def test_prompts_that_are_missing_name_their_stage_1(
-    path, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    loss = config(path).model.distiller.distill_losses.loss_freekd
-    with pytest.raises(CheckpointError, match='Stage 1 writes it') as error:
-        MODELS.build(loss)
-    python, tool, stage_1 = str(error.value).split('writes it: ')[1].split()
-    assert python == 'python' and Path(tool).samefile(TRAIN)
-    assert Path(stage_1).stem == Path(loss.prompt_ckpt).parent.name
-    assert Path(stage_1).resolve() in STAGE_1
-
-
-@pytest.mark.parametrize('path', STAGE_1, ids=name)
-def test_every_stage_1_has_a_stage_2(path):
-    assert any(f'/{path.stem}/' in p.read_text() for p in STAGE_2)
-
-
-@pytest.mark.parametrize('path', FREEKD, ids=name)
+@pytest.mark.parametrize('path', PAIRS, ids=name)
 def test_nothing_of_mmcv_1_is_left(path):
     """mmengine ignores keys of the old form without a word."""
     cfg = config(path)
     old = {'optimizer_config', 'lr_config', 'runner', 'evaluation', 'data'}
     assert not old & cfg.keys()
     assert {'train_cfg', 'optim_wrapper', 'param_scheduler'} <= cfg.keys()
-    mmfreekd_hooks = {hook.type for hook in cfg.custom_hooks}
-    writes = 'Prompt' if path in STAGE_1 else 'Student'
-    assert mmfreekd_hooks >= {
-        'mmfreekd.RandomStateHook',
-        'mmfreekd.PlainCheckpointHook',
-        f'mmfreekd.{writes}CheckpointHook',
-    }
 
 
-@pytest.mark.parametrize('path', FREEKD, ids=name)
+@pytest.mark.parametrize('path', PAIRS, ids=name)
 def test_every_setting_of_the_optimiser_is_one_that_mmengine_reads(path):
     """``grad_clip`` and the like would pass unread."""
     cfg = config(path)
@@ -151,47 +101,50 @@ def test_every_setting_of_the_optimiser_is_one_that_mmengine_reads(path):
 # the authors' recipe for a pair: learning rate, clipping, weights of the
 # frequency, spatial and regression losses, what the student inherits
 RECIPES = {
-    'retinanet_r101_retinanet_r50': (0.02, 35, (1, 5, 1), None),
-    'retinanet_x101_retinanet_r50': (0.02, 35, (1, 5, 1), 'neck bbox_head'),
-    'faster-rcnn_r101_faster-rcnn_r50': (0.02, None, (0.8, 1, 1), None),
-    'cascade-mask-rcnn_x101_faster-rcnn_r50': (0.02, 35, (1, 2, 1), 'neck'),
-    'fcos_r101_fcos_r50': (0.01, 35, (5, 10, None), 'neck bbox_head'),
+    'retinanet_r101_r50': (0.02, 35, (1, 5, 1), None),
+    'retinanet_x101_r50': (0.02, 35, (1, 5, 1), 'neck bbox_head'),
+    'faster-rcnn_r101_r50': (0.02, None, (0.8, 1, 1), None),
+    'cascade-mask-rcnn_x101_faster-rcnn-r50': (0.02, 35, (1, 2, 1), 'neck'),
+    'fcos_r101_r50': (0.01, 35, (5, 10, None), 'neck bbox_head'),
 }
 
 
 @pytest.mark.parametrize('pair', RECIPES)
 def test_a_pair_of_the_paper_follows_its_recipe(pair):
     lr, clip, weights, inherit = RECIPES[pair]
-    cfg = config(CONFIGS / 'freekd/mmdet' / f'freekd_neck_{pair}_2x_coco.py')
+    cfg = config(
+        CONFIGS / 'freekd/mmdet' / f'freekd-official_{pair}_2x_coco.py'
+    )
     assert cfg.optim_wrapper.optimizer.lr == lr
     assert (cfg.optim_wrapper.get('clip_grad') or {}).get('max_norm') == clip
-    losses = cfg.model.distiller.distill_losses
+    distiller = cfg.model.distiller
+    assert distiller.preset == 'official'
+    losses = dict(distiller.distill_losses, loss_freekd=distiller)
     found = [
-        losses[name].loss_weight if name in losses else None
+        losses[name].get('loss_weight', 1) if name in losses else None
         for name in ('loss_freekd', 'loss_spatial', 'loss_regression')
     ]
     assert found == list(weights)
+    assert cfg.model.get('student_rois', False) == ('rcnn' in pair)
     assert ' '.join(cfg.model.get('inherit', ())) == (inherit or '')
     assert cfg.train_cfg.max_epochs == 24
     assert cfg.param_scheduler[1].milestones == [16, 22]
 
 
-WHERE = 'neck|backbone|encoder|head'
 NAMES = {
-    'prompt': rf'prompt(-(official|paper|{WHERE}))?(_[a-z0-9-]+)+',
-    'mmdet': rf'freekd(-(official|paper))?_({WHERE})(_[a-z0-9-]+){{2,4}}'
+    'mmdet': r'freekd(-(official|encoder|backbone))?(_[a-z0-9-]+){3}'
     r'_\d+[ex]_(coco|voc0712)',
-    'mmseg': rf'freekd_({WHERE})(_[a-z0-9-]+){{4}}_\d+k'
+    'mmseg': r'freekd(-head)?(_[a-z0-9-]+){3}_\d+k'
     r'_(cityscapes|ade20k)-\d+x\d+',
 }
 
 
-@pytest.mark.parametrize('path', FREEKD, ids=name)
-def test_a_name_says_where_who_how_long_and_on_what(path):
+@pytest.mark.parametrize('path', PAIRS, ids=name)
+def test_a_name_says_who_how_long_and_on_what(path):
     assert re.fullmatch(NAMES[path.parent.name], path.stem)
 
 
-@pytest.mark.parametrize('path', FREEKD, ids=name)
+@pytest.mark.parametrize('path', PAIRS, ids=name)
 def test_the_readme_of_its_folder_links_to_a_config(path):
     readme = (path.parent / 'README.md').read_text()
     assert f'[{path.stem}](./{path.name})' in readme
@@ -206,13 +159,13 @@ def metafile(folder: str) -> dict:
 @pytest.mark.parametrize('folder', ['mmdet', 'mmseg'])
 def test_the_metafile_lists_every_pair(folder):
     listed = [model['Name'] for model in metafile(folder)['Models']]
-    paths = [p for p in STAGE_2 if p.parent.name == folder]
+    paths = [p for p in PAIRS if p.parent.name == folder]
     assert sorted(listed) == sorted(path.stem for path in paths)
     (collection,) = metafile(folder)['Collections']
     assert (CONFIGS.parent / collection['README']).is_file()
 
 
-@pytest.mark.parametrize('path', STAGE_2, ids=name)
+@pytest.mark.parametrize('path', PAIRS, ids=name)
 def test_the_metafile_says_what_zoos_and_config_say(path):
     models = metafile(path.parent.name)['Models']
     (model,) = [model for model in models if model['Name'] == path.stem]
@@ -221,10 +174,12 @@ def test_the_metafile_says_what_zoos_and_config_say(path):
     assert CONFIGS.parent / model['Config'] == path
     cfg, said = config(path), model['Metadata']
     assert said['Teacher']['Config'] == teacher_of(cfg)
-    loss = cfg.model.distiller.distill_losses.loss_freekd
-    assert said['Preset'] == loss.preset
-    assert Path(said['Prompts']).stem == Path(loss.prompt_ckpt).parent.name
-    assert CONFIGS.parent / said['Prompts'] in STAGE_1
+    preset = cfg.model.distiller.preset  # every pair names it
+    assert said['Preset'] == preset
+    resolve_preset(preset)
+    source = cfg.model.distiller.get('teacher_source')
+    source = source or cfg.model.distiller.source
+    assert said['Location'] == source.split('.')[0].replace('decode_', '')
     assert said['Student']['Config'] in named(path)
     for who in ('Student', 'Teacher'):
         if who == 'Student' and 'Weights' not in said[who]:
@@ -238,6 +193,6 @@ def named(path: Path) -> set:
     """The configs of the zoos that a config is made of."""
     text = re.sub(r"'\s*\n\s*'", '', path.read_text())
     found = set(re.findall(r"'(mm(?:det|seg)::[^']+\.py)'", text))
-    for base in re.findall(r"_base_ = '\./(.+)'", text):
+    for base in re.findall(r"'\./(.+)'", text):
         found |= named(path.parent / base)
     return found

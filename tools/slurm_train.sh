@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Train on a Slurm cluster, one process per GPU.
 # GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SRUN_ARGS go to srun; PYTHON is the
-# Python.
+# Python. MASTER_PORT is a random one by default, so that jobs on one node do
+# not collide.
 set -euo pipefail
 
 if [ $# -lt 4 ]; then
@@ -15,6 +16,8 @@ WORK_DIR=$4
 shift 4
 GPUS=${GPUS:-8}
 GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
+
+export MASTER_PORT=${MASTER_PORT:-$((20000 + RANDOM % 12000))}
 
 # SRUN_ARGS is several words
 # shellcheck disable=SC2086

@@ -1,9 +1,9 @@
 """Measure how much the fifteen common corruptions hurt, as COCO-C does.
 
 Prints clean performance P, the mean under corruption mPC, the relative rPC =
-mPC / P and tables by corruption and severity, for one or several checkpoints
-side by side. Every evaluation is a line in --out; run again, what is there
-is not repeated.
+mPC / P and means by corruption and severity, for one or several checkpoints.
+Each evaluation is a line in --out and is not repeated by a second run. Needs
+the extra `robustness`.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from _cli import (
     need_checkpoint,
     run,
 )
-from robustness.corruptions import CORRUPTIONS, GROUPS, SEVERITIES
 from robustness.evaluation import evaluate_all
-from robustness.rows import CLEAN, Rows, fingerprint
-from robustness.tables import choose_metric, report
+from robustness.report import CLEAN, choose_metric, report
+
+from mmfreekd.datasets.corruptions import CORRUPTIONS, GROUPS, SEVERITIES
 
 
 def parse_args(args=None) -> argparse.Namespace:
@@ -70,13 +70,6 @@ def parse_args(args=None) -> argparse.Namespace:
         default=0,
         help='of the random numbers of each image. Defaults to 0',
     )
-    parser.add_argument(
-        '--frost-pictures',
-        nargs='+',
-        metavar='FILE',
-        help='photographs of frost, such as those of the released benchmark. '
-        'Defaults to drawn ones',
-    )
     add_common_arguments(parser)
     return parser.parse_args(args)
 
@@ -107,7 +100,7 @@ def cells_of(args: argparse.Namespace) -> List[Tuple[str, int]]:
     names = [
         name
         for chosen in args.corruptions
-        for name in getattr(GROUPS.get(chosen), 'STRENGTHS', [chosen])
+        for name in GROUPS.get(chosen, [chosen])
     ]
     return [CLEAN] + [
         (name, severity)
@@ -118,32 +111,24 @@ def cells_of(args: argparse.Namespace) -> List[Tuple[str, int]]:
 
 def main() -> None:
     args = parse_args()
-    pairs = pairs_of(args.models)
-    models, rows = {}, None
-    options = dict(seed=args.seed, frost_pictures=args.frost_pictures)
-    for config, checkpoint in pairs:
+    models, path = {}, args.out and Path(args.out)
+    for config, checkpoint in pairs_of(args.models):
         args.config = config
         cfg = load_config(args)
         cfg.load_from, cfg.resume = checkpoint, False
-        rows = rows or Rows(
-            args.out or str(Path(cfg.work_dir) / 'robustness.jsonl')
-        )
-        key = dict(
-            model=fingerprint(cfg, options),
-            name='/'.join(Path(checkpoint).parts[-2:]),
-        )
-        name = key['name'] + (f' ({config})' if key['name'] in models else '')
+        path = path or Path(cfg.work_dir) / 'robustness.jsonl'
+        name = '/'.join(Path(checkpoint).parts[-2:])
+        name += f' ({config})' * (name in models)
         models[name] = evaluate_all(
-            cfg, key, cells_of(args), options, rows, args.metric
+            cfg, name, cells_of(args), args.seed, path, args.metric
         )
-    first = next(iter(models.values()))
-    metric = choose_metric(first[CLEAN], args.metric)
+    metric = choose_metric(next(iter(models.values()))[CLEAN], args.metric)
     scores = {
         name: {cell: metrics[metric] for cell, metrics in results.items()}
         for name, results in models.items()
     }
     if int(os.environ.get('RANK', 0)) == 0:
-        print(f'\n{report(metric, scores)}\n\nThe rows are in {rows.path}')
+        print(f'\n{report(metric, scores)}\n\nThe rows are in {path}')
 
 
 if __name__ == '__main__':

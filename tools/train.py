@@ -138,7 +138,8 @@ def check_inputs(cfg) -> None:
     Raises:
         UsageError: If data is missing, or the work_dir cannot be written.
     """
-    from mmfreekd.doctor.configs import check_work_dir, missing_data
+    from mmfreekd.doctor.configs import check_work_dir
+    from mmfreekd.doctor.data import missing_data
 
     missing = missing_data(cfg)
     if missing:
@@ -193,9 +194,9 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     if args.dry_run:
-        from mmfreekd.doctor.__main__ import dry_run
+        from mmfreekd.doctor.dry_run import dry_run
 
-        sys.exit(dry_run(cfg))
+        sys.exit(dry_run(cfg).print())
     if args.auto_scale_lr and 'base_batch_size' not in cfg.get(
         'auto_scale_lr', {}
     ):

@@ -1,4 +1,4 @@
-"""``python -m mmfreekd.compat``: the mends for a whole environment."""
+"""``python -m mmfreekd.compat``: the patches for a whole environment."""
 
 import argparse
 import sysconfig
@@ -13,12 +13,12 @@ STARTUP_LINE = (
 
 
 def startup_path() -> Path:
-    """Where the start-up file of this environment lies."""
+    """Where the start-up file of this environment is."""
     return Path(sysconfig.get_paths()['purelib']) / STARTUP_FILE
 
 
 def main(args=None) -> None:
-    """Switch the mends on or off for every process of this environment."""
+    """Switch the patches on or off for every process of this environment."""
     parser = argparse.ArgumentParser(
         prog='python -m mmfreekd.compat', description=main.__doc__
     )
@@ -26,19 +26,17 @@ def main(args=None) -> None:
     choice.add_argument(
         '--enable',
         action='store_true',
-        help='apply the mends whenever Python starts here, '
-        'so that stock MMRazor tools work',
+        help='apply the patches whenever Python starts here, '
+        'which mim and stock MMRazor tools need',
     )
-    choice.add_argument(
-        '--disable', action='store_true', help='take that back'
-    )
+    choice.add_argument('--disable', action='store_true', help='undo --enable')
     args = parser.parse_args(args)
     path = startup_path()
     if args.enable:
         path.write_text(STARTUP_LINE)
     elif args.disable:
         path.unlink(missing_ok=True)
-    print(f'start-up mends are {"on" if path.exists() else "off"} ({path})')
+    print(f'start-up patches are {"on" if path.exists() else "off"} ({path})')
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Iterator, List, Optional, Set, Tuple
+from typing import Optional, Set
 
 from mmengine.config import Config
 
@@ -71,52 +71,6 @@ def _refuse_misspelt(key: str, meant: Set[str]) -> None:
             f'the config has no {key!r} that anybody reads. Did you mean '
             f'{near[0]!r}?'
         )
-
-
-def missing_data(cfg: Config) -> List[str]:
-    """What the data sets of training and validation lack.
-
-    Args:
-        cfg (Config): The config.
-
-    Returns:
-        list[str]: A message for each file or folder that is not there, or
-        is empty.
-    """
-    said = []
-    for loader in ('train_dataloader', 'val_dataloader'):
-        for path, key in _data_paths(cfg.get(loader) or {}):
-            if not os.path.exists(path):
-                found = 'does not exist'
-            elif os.path.isdir(path) and not os.listdir(path):
-                found = 'is empty'
-            else:
-                continue
-            said.append(
-                f'{loader}: {key} {path!r} {found} (working directory '
-                f'{os.getcwd()}). Put the data set there, or set data_root'
-            )
-    return list(dict.fromkeys(said))
-
-
-def _data_paths(cfg) -> Iterator[Tuple[str, str]]:
-    """The paths of every data set in a config, however they are wrapped."""
-    if isinstance(cfg, (list, tuple)):
-        for part in cfg:
-            yield from _data_paths(part)
-    if not isinstance(cfg, dict):
-        return
-    if 'data_prefix' in cfg or 'ann_file' in cfg:
-        root = cfg.get('data_root') or ''
-        prefix = cfg.get('data_prefix') or {}
-        prefix = prefix if isinstance(prefix, dict) else dict(img=prefix)
-        named = {f'data_prefix.{k}': v for k, v in prefix.items()}
-        for key, path in (('ann_file', cfg.get('ann_file')), *named.items()):
-            # folders of annotations; a pattern or an address is no path
-            if path and '://' not in f'{root}{path}' and '%' not in path:
-                yield os.path.join(root, path), key
-    for part in cfg.values():
-        yield from _data_paths(part)
 
 
 def check_work_dir(path: str) -> None:

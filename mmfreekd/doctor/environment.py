@@ -1,103 +1,82 @@
-"""The environment: versions, compiled operators, devices, mends."""
+"""The environment: versions, compiled operators, devices, patches."""
 
 import sys
 from importlib import import_module
-from typing import Callable, List, NamedTuple, Tuple
+from typing import List, NamedTuple
 
 from ..compat.versions import (
-    BUILD_MMCV,
-    MENDS,
-    SETUPTOOLS,
-    TESTED,
+    fix,
+    fix_mmcv,
     installed,
     known_bad,
     numbers,
+    stacks,
+    tested,
 )
-
-UNDECLARED = dict(ftfy='mmseg', regex='mmseg', joblib='mmrazor')
 
 
 class Finding(NamedTuple):
     """One line of the report.
 
     Attributes:
-        name (str): What was looked at.
+        name (str): What was examined.
         found (str): What was found.
-        mend (str): The command or sentence that mends it; '' if it is fine.
+        advice (str): The command or sentence that fixes it; '' if it is fine.
     """
 
     name: str
     found: str
-    mend: str = ''
+    advice: str = ''
 
 
 def examine_environment() -> List[Finding]:
-    """Look at everything that the project rests on.
+    """Examine everything that the project depends on.
 
     Returns:
-        list[Finding]: One for each thing, good or bad.
+        list[Finding]: One for each check, passed or not.
     """
-    checks: Tuple[Callable[[], List[Finding]], ...] = (
-        python,
-        packages,
-        build_tools,
-        operators,
-        torchvision,
-        compatibility,
-        devices,
-    )
-    return [finding for check in checks for finding in check()]
-
-
-def python() -> List[Finding]:
-    """Python itself."""
-    good = (3, 10) <= sys.version_info[:2] <= (3, 12)
-    mend = (
-        '' if good else 'use Python 3.10 to 3.12: PYTHON=python3.11 make env'
-    )
-    return [Finding('Python', sys.version.split()[0], mend)]
+    checks = packages, operators, torchvision, compatibility, devices
+    python = Finding('Python', sys.version.split()[0])
+    return [python, *(finding for check in checks for finding in check())]
 
 
 def packages() -> List[Finding]:
-    """The stack, against the versions that were tested."""
-    findings = []
-    for name, tested in TESTED.items():
+    """The stack, compared with the versions that were tested."""
+    stack = (stacks(installed) or ['onedl'])[0]
+    findings = [
+        Finding('versions', *problem.split('. Fix: '))
+        for problem in known_bad(installed)
+    ]
+    for name, version in tested(stack).items():
         found = installed(name)
-        good = found == tested
-        if name == 'torch' and found:  # CI tests others too
-            good = not any(x.startswith(name) for x in known_bad(installed))
-        mend = '' if good else MENDS[name]
-        findings.append(Finding(name, found or 'not installed', mend))
-    for name, user in UNDECLARED.items():
-        if installed(name) is None:
-            findings.append(
-                Finding(name, f'{user} needs it', f'pip install {name}')
-            )
-    if installed('mmcv-lite'):
-        mend = f'pip uninstall -y mmcv-lite; {BUILD_MMCV}'
-        findings.append(Finding('mmcv-lite', 'has no operators', mend))
+        if found is None:
+            findings.append(Finding(name, 'not installed', fix(name, stack)))
+        else:
+            same = numbers(found) == numbers(version)
+            note = '' if same else f' (tested: {version})'
+            findings.append(Finding(name, found + note))
     return findings
 
 
-def build_tools() -> List[Finding]:
-    """setuptools, whose version 82 dropped what mim imports."""
-    found = installed('setuptools') or 'not installed'
-    good = SETUPTOOLS[:1] <= numbers(found) < SETUPTOOLS[1:]
-    mend = '' if good else MENDS['setuptools']
-    return [Finding('setuptools', found, mend)]
-
-
 def operators() -> List[Finding]:
-    """MMCV's compiled operators, by running one."""
+    """MMCV's compiled operators, by running one on every kind of device."""
     try:
         import torch
-        from mmcv.ops import nms
+        from mmcv.ops import get_compiling_cuda_version, nms
 
         boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 2]])
-        kept = nms(boxes, torch.tensor([0.9, 0.8]), 0.5)[1]
-        return [Finding('mmcv.ops', f'nms kept {len(kept)} of 2 boxes')]
+        scores = torch.tensor([0.9, 0.8])
+        devices = ['cpu'] + ['cuda:0'] * torch.cuda.is_available()
+        for device in devices:
+            kept = nms(boxes.to(device), scores.to(device), 0.5)[1]
+        said = f'nms kept {len(kept)} of 2 boxes on {" and ".join(devices)}'
+        cuda = get_compiling_cuda_version() != 'not available'
     except Exception as error:  # whatever a broken extension raises
-        return [Finding('mmcv.ops', f'broken: {error}', BUILD_MMCV)]
+        return [Finding('mmcv.ops', f'broken: {error}', fix_mmcv())]
+    if torch.version.cuda and not cuda:
+        said = f'MMCV has no CUDA ops, torch has CUDA {torch.version.cuda}'
+        return [Finding('mmcv.ops', said, fix_mmcv())]
+    return [Finding('mmcv.ops', said)]
 
 
 def torchvision() -> List[Finding]:
@@ -109,30 +88,27 @@ def torchvision() -> List[Finding]:
     try:
         import_module('torchvision')
     except Exception as error:  # RuntimeError: torchvision::nms does not exist
-        mend = (
+        advice = (
             'install the build of torch and torchvision from one index, or '
             'pip uninstall torchvision'
         )
-        return [Finding('torchvision', f'{found}, broken: {error}', mend)]
+        return [Finding('torchvision', f'{found}, broken: {error}', advice)]
     return [Finding('torchvision', found)]
 
 
 def compatibility() -> List[Finding]:
-    """The mends of :mod:`mmfreekd.compat`, and whether MMRazor imports."""
-    from ..compat import CompatFinder
+    """The patches of :mod:`mmfreekd.compat`, and whether MMRazor imports."""
     from ..compat.__main__ import startup_path
 
-    active = any(isinstance(f, CompatFinder) for f in sys.meta_path)
     startup = 'on' if startup_path().exists() else 'off'
-    state = f'{"active" if active else "not active"}, at start-up {startup}'
-    findings = [Finding('mmfreekd.compat', state)]
     try:
         import_module('mmrazor.models')
-        findings.append(Finding('mmrazor.models', 'imports'))
+        said, advice = 'MMRazor imports', ''
     except Exception as error:  # it builds much at import time
-        mend = 'python -m mmfreekd.compat --enable'
-        findings.append(Finding('mmrazor.models', f'broken: {error}', mend))
-    return findings
+        said = f'MMRazor does not import: {error}'
+        advice = fix('mmrazor', 'onedl')
+    said += f'; patches at start-up are {startup}'
+    return [Finding('mmfreekd.compat', said, advice)]
 
 
 def devices() -> List[Finding]:

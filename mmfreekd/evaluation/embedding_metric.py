@@ -10,8 +10,8 @@ from ..registry import METRICS
 class EmbeddingError(BaseMetric):
     """How far features are from the teacher's on images without labels.
 
-    For :class:`mmfreekd.models.FeatureDistill` and
-    :class:`mmfreekd.models.FeatureFrequencyPromptTuning`. Gives
+    For :class:`mmfreekd.models.FeatureDistill`, and for
+    :class:`mmfreekd.models.FrequencyPromptTuning` without a task loss. Gives
     ``embedding/mse``, the mean squared difference, and ``embedding/cosine``,
     the mean cosine of the feature vectors, averaged over the images.
     """

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from mmengine.model import BaseModel
 
 from ..errors import UsageError
-from .probe import SIZE_ERRORS, Probed, image_sizes, probe_layers
+from .probe import SIZE_ERRORS, Probed, image_shapes, probe_layers
 
 BACKBONE = 'backbone'
 NECK = 'neck'
@@ -106,10 +106,10 @@ def _first_steady(
             continue
         found = []
         for training in (True, False):
-            for size in image_sizes(model):
+            for image in image_shapes(model):
                 try:
                     layer = (model, source, 'model')
-                    found += probe_layers([layer], size, [training])
+                    found += probe_layers([layer], image, [training])
                     break
                 except SIZE_ERRORS:  # UsageError too, of what are no maps
                     continue

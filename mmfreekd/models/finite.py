@@ -186,38 +186,49 @@ def distilled(distiller) -> Iterator[Tuple[str, Tensor]]:
         r.data_buffer for r in distiller.student_recorders.recorders.values()
     ):
         return  # the distillation was stopped before this run
-    records = [r for mapping in mappings.values() for r in mapping.values()]
-    # False, the teacher's, before True; as recorded before as connected
-    records = sorted(records, key=lambda record: record['from_student'])
-    plain = [
-        {k: v for k, v in record.items() if 'connector' not in k}
-        for record in records
-    ]
-    for record in plain + [r for r in records if 'connector' in r]:
-        who = 'student' if record['from_student'] else 'teacher'
-        name = f"the {who}'s feature {record['recorder']!r}"
-        if 'connector' in record:
-            name += f' after connector {record["connector"]!r}'
-        for i, x in enumerate(_levels(distiller.get_record(**record))):
-            yield f'{name}, pyramid level {i}', x
+    for of_student, who in ((False, 'teacher'), (True, 'student')):
+        for mapping in mappings.values():
+            for record in mapping.values():
+                if record['from_student'] is of_student:
+                    plain = {
+                        k: v for k, v in record.items() if 'connector' not in k
+                    }
+                    yield from _named(
+                        f"the {who}'s feature {record['recorder']!r}",
+                        distiller.get_record(**plain),
+                    )
     for name, mapping in mappings.items():
+        inputs = distiller.loss_inputs(name)
+        for key, record in mapping.items():
+            if 'connector' in record:
+                who = 'student' if record['from_student'] else 'teacher'
+                yield from _named(
+                    f"the {who}'s feature {record['recorder']!r} after "
+                    f'connector {record["connector"]!r}',
+                    inputs[key],
+                )
         layout = getattr(distiller.distill_losses[name], 'layout', None)
-        if layout is None or {*mapping} != {'s_feature', 't_feature'}:
-            continue
-        s, t = (
-            _levels(distiller.get_record(**mapping[key])) for key in mapping
-        )
-        for i, (s_level, t_level) in enumerate(zip(s, t)):
-            bands = wavedec2(
-                s_level.float() - t_level.float(),
-                layout['levels'],
-                layout['wavelet'],
-            )
-            where = f'{name}, pyramid level {i}, band'
-            yield f'{where} low', bands.low
-            for j, details in enumerate(bands.high, 1):
-                for k, orientation in enumerate(ORIENTATIONS):
-                    yield f'{where} level{j}_{orientation}', details[:, :, k]
+        if layout is not None and inputs.keys() == {'s_feature', 't_feature'}:
+            yield from _bands(name, layout, **inputs)
+
+
+def _named(name: str, levels: Any) -> Iterator[Tuple[str, Tensor]]:
+    for i, x in enumerate(_levels(levels)):
+        yield f'{name}, pyramid level {i}', x
+
+
+def _bands(
+    name: str, layout: Dict, s_feature: Any, t_feature: Any
+) -> Iterator[Tuple[str, Tensor]]:
+    pairs = zip(_levels(s_feature), _levels(t_feature))
+    for i, (s, t) in enumerate(pairs):
+        difference = s.float() - t.float()
+        bands = wavedec2(difference, layout['levels'], layout['wavelet'])
+        where = f'{name}, pyramid level {i}, band'
+        yield f'{where} low', bands.low
+        for j, details in enumerate(bands.high, 1):
+            for k, orientation in enumerate(ORIENTATIONS):
+                yield f'{where} level{j}_{orientation}', details[:, :, k]
 
 
 def _levels(value: Any) -> list:

@@ -11,8 +11,9 @@ from .sources import SourcesReached, composite_mode, find_source
 from .tokens import fold_tokens, token_shapes
 
 # The first is not a multiple of any stride, so that models that round sizes
-# differently are told apart; some models take only multiples, or large images.
-IMAGE_SIZES = (251, 256, 512, 1024)
+# differently are told apart; some models take only multiples, or only images
+# of one size.
+IMAGE_SIZES = (251, 256, 512, 1024, 128, 64)
 
 # what models raise for an image of a size that they do not take
 SIZE_ERRORS = (RuntimeError, ValueError, AssertionError, IndexError)
@@ -53,10 +54,10 @@ def probe(*layers: Tuple[BaseModel, str, str]) -> List[Probed]:
     for model, source, who in layers:
         find_source(model, source, who)
     training = [who == 'student' for *_, who in layers]
-    sizes = image_sizes(*(model for model, *_ in layers))
-    for size in sizes:
+    images = image_shapes(*(model for model, *_ in layers))
+    for image in images:
         try:
-            return probe_layers(layers, size, training)
+            return probe_layers(layers, image, training)
         except UsageError:
             raise
         except SIZE_ERRORS as error:
@@ -64,7 +65,7 @@ def probe(*layers: Tuple[BaseModel, str, str]) -> List[Probed]:
     names = ' and '.join(f'{s!r} of the {who}' for _, s, who in layers)
     raise UsageError(
         f'the shapes of {names} could not be found by a forward pass on '
-        f'images of {sizes} pixels ({type(failed).__name__}: '
+        f'images of {images} (channels, pixels; {type(failed).__name__}: '
         f'{failed}). Write the recorders, connectors and losses of the '
         'distiller out, with their channels'
     ) from failed
@@ -72,14 +73,14 @@ def probe(*layers: Tuple[BaseModel, str, str]) -> List[Probed]:
 
 def probe_layers(
     layers: Sequence[Tuple[BaseModel, str, str]],
-    size: int,
+    image: Tuple[int, int],
     training: Sequence[bool],
 ) -> List[Probed]:
-    """The same for images of one size.
+    """The same for images of one shape.
 
     Args:
         layers (list[tuple]): As :func:`probe` takes them.
-        size (int): Height and width of the image.
+        image (tuple[int, int]): Its channels, and its height and width.
         training (list[bool]): Whether each model runs as in training.
 
     Returns:
@@ -88,16 +89,18 @@ def probe_layers(
     Raises:
         UsageError: If a layer does not run or puts out no feature maps.
         RuntimeError | ValueError | AssertionError | IndexError: If a model
-            does not take images of this size.
+            does not take such images.
     """
     return [
-        _probed(_run(model, source, size, mode), source, who)
+        _probed(_run(model, source, image, mode), source, who)
         for (model, source, who), mode in zip(layers, training)
     ]
 
 
 @torch.no_grad()
-def _run(model: BaseModel, source: str, size: int, training: bool) -> list:
+def _run(
+    model: BaseModel, source: str, image: Tuple[int, int], training: bool
+) -> list:
     """A layer's output and whether it is tokens; empty if it did not run."""
     record: list = []
 
@@ -117,9 +120,11 @@ def _run(model: BaseModel, source: str, size: int, training: bool) -> list:
     composite_mode(model, training)
     try:
         with torch.random.fork_rng(devices=[]):
-            model(*example_batch(model, size), mode='tensor')
+            model(*example_batch(model, image), mode='tensor')
     except SourcesReached:
         pass
+    except UsageError as error:  # an encoder of ours refuses the size
+        raise ValueError(str(error)) from error
     finally:
         handle.remove()
         for module, mode in modes.items():
@@ -127,11 +132,12 @@ def _run(model: BaseModel, source: str, size: int, training: bool) -> list:
     return record
 
 
-def example_batch(model: BaseModel, size: int) -> tuple:
+def example_batch(model: BaseModel, image: Tuple[int, int]) -> tuple:
     """An image ``(1, C, size, size)`` and what a data sample says of it."""
     from mmdet.structures import DetDataSample
 
     weight = next(model.parameters())
+    channels, size = image
     shape = (size, size)
     sample = DetDataSample(
         metainfo=dict(
@@ -142,30 +148,24 @@ def example_batch(model: BaseModel, size: int) -> tuple:
             scale_factor=(1.0, 1.0),
         )
     )
-    images = weight.new_zeros(1, image_channels(model), *shape)
+    images = weight.new_zeros(1, channels, *shape)
     return images, [sample]
 
 
-def image_sizes(*models: BaseModel) -> List[int]:
-    """Sizes to try: those that models insist on, then small ones."""
-    own = {
-        module.image_size
-        for model in models
-        for module in model.modules()
-        if isinstance(getattr(module, 'image_size', None), int)
-    }
-    return [*sorted(own), *IMAGE_SIZES]
+def image_shapes(*models: BaseModel) -> List[Tuple[int, int]]:
+    """Images to try: those that models insist on first, then small ones.
 
-
-def image_channels(model: BaseModel) -> int:
-    """How many channels the images of a model have."""
-    mean = getattr(model.data_preprocessor, 'mean', None)
-    if mean is not None and mean.numel() > 1:
-        return mean.numel()
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            return module.in_channels
-    return 3
+    Returns:
+        list[tuple[int, int]]: Channels, and height and width.
+    """
+    modules = [module for model in models for module in model.modules()]
+    own = {getattr(module, 'image_size', None) for module in modules}
+    sizes = [size for size in own if isinstance(size, int)] + [*IMAGE_SIZES]
+    mean = getattr(models[0].data_preprocessor, 'mean', None)
+    channels = [] if mean is None else [mean.numel()]
+    convs = [m.in_channels for m in modules if isinstance(m, nn.Conv2d)]
+    channels = dict.fromkeys([*channels, 3, *convs[:1]])
+    return [(channel, size) for channel in channels for size in sizes]
 
 
 def _probed(record: list, source: str, who: str) -> Probed:

@@ -5,7 +5,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 
 from .distillers import FreeKDDistiller
-from .probe import SIZE_ERRORS, example_batch, image_sizes
+from .probe import SIZE_ERRORS, example_batch, image_shapes
 from .sources import StopAfter, composite_mode
 
 
@@ -29,15 +29,15 @@ def freeze_unreached(
     modes = {module: module.training for module in student.modules()}
     composite_mode(student, True)
     try:
-        sizes = image_sizes(student)
-        for size in sizes:
+        images = image_shapes(student)
+        for image in images:
             try:
                 with torch.enable_grad(), torch.random.fork_rng(devices=[]):
                     with distiller.student_recorders:
-                        run(*example_batch(student, size), mode='tensor')
+                        run(*example_batch(student, image), mode='tensor')
                 break
             except SIZE_ERRORS:
-                if size == sizes[-1]:
+                if image == images[-1]:
                     raise
     finally:
         for module, mode in modes.items():

@@ -15,14 +15,15 @@ from mmfreekd.models import FrequencyPrompt
 from mmfreekd.models.tokens import fold_tokens, unfold_maps
 from mmfreekd.models.zoo import build_model
 from mmfreekd.registry import MODELS
+from mmfreekd.stages import set_prompt_ckpt, tuning_config
 
 SHAPES = [(3, 4), (2, 2), (1, 2)]
 SIZE = [(64, 64), (50, 60)]
 CONFIGS = Path(__file__).parents[2] / 'configs'
-STAGE_1 = [
-    *sorted(CONFIGS.glob('freekd/prompt/prompt*_dino-*.py')),
-    *CONFIGS.glob('freekd/prompt/prompt_deformable-detr-twostage_*.py'),
-    CONFIGS / 'foundation/shapes/prompt_dino_r18w32_shapes.py',
+NORMALISED = [
+    *sorted(CONFIGS.glob('freekd/mmdet/freekd*_dino_*.py')),
+    *CONFIGS.glob('freekd/mmdet/freekd_deformable-detr_*.py'),
+    CONFIGS / 'foundation/shapes/freekd-encoder_dino_r18w32_r18w8_shapes.py',
 ]
 
 
@@ -273,10 +274,13 @@ def test_a_level_that_is_not_there_cannot_be_prompted(dino):
         losses_of(model, det_batch(SIZE))
 
 
-@pytest.mark.parametrize('path', STAGE_1, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', NORMALISED, ids=lambda path: path.stem)
 def test_no_first_step_of_stage_1_shuts_the_masks(path):
     """Tokens of unit size, alike over the image: the low band is 8 times."""
-    optimizer = Config.fromfile(path).optim_wrapper.optimizer
+    cfg = Config.fromfile(path)
+    cfg.work_dir = 'work_dirs/pair'
+    cfg = tuning_config(cfg, set_prompt_ckpt(cfg))
+    optimizer = cfg.optim_wrapper.optimizer
     tokens = torch.nn.functional.layer_norm(torch.randn(1, 1, 256), [256])
     (feature,) = fold_tokens(tokens.expand(1, 64, 256), [(8, 8)])
     prompt = FrequencyPrompt(256, num_prompts=32)  # for a mean, not for luck

@@ -104,25 +104,16 @@ def short_run(iters: int, *options: str) -> List[str]:
 
 def make_workspace(path: Path) -> Workspace:
     import mmfreekd.registry  # noqa: F401
+    from benchmarks.shapes.dataset import make
+    from benchmarks.shapes.recipe import Recipe
     from mmfreekd.checkpoints.prompts import save_prompts
     from mmfreekd.models import FrequencyPrompt
     from mmfreekd.models.zoo import build_model
 
     workspace = Workspace(path)
+    recipe = Recipe(num_train=16, num_val=6, size=(96, 96))
     for style in ('coco', 'cityscapes'):
-        workspace.run(
-            sys.executable,
-            ROOT / 'tools/data/make_shapes.py',
-            style,
-            f'data/demo/{style}',
-            '--num-train',
-            16,
-            '--num-val',
-            6,
-            '--size',
-            96,
-            96,
-        )
+        make(style, path / 'data' / 'demo' / style, recipe)
     for task, name in TEACHERS.items():
         torch.manual_seed(0)
         model = build_model(dict(cfg_path=config_path(name)), 'teacher')

@@ -17,7 +17,6 @@ STAGE_1, STAGE_2 = (text for kind, text in CODE if kind == 'python')
     'path', sorted(set(re.findall(r'(?:configs|tools)/[\w/.-]+\.\w+', BASH)))
 )
 def test_files_in_commands_exist(path):
-    path = path.replace('configs/my_project', 'configs/_template_')
     assert (ROOT / path).is_file()
 
 

@@ -134,17 +134,12 @@ def checkpoint(tmp_path) -> str:
     return path
 
 
-def test_resume_takes_the_latest_checkpoint(train, tmp_path, checkpoint):
+@pytest.mark.parametrize('given', ['auto', None])
+def test_resume_takes_a_checkpoint(train, tmp_path, checkpoint, given):
     (tmp_path / 'last_checkpoint').write_text(checkpoint)
     cfg = Config(dict(work_dir=str(tmp_path), load_from='start.pth'))
-    train.set_resume(cfg, 'auto')
+    train.set_resume(cfg, given or checkpoint)
     assert cfg.resume and cfg.load_from == checkpoint
-
-
-def test_a_latest_checkpoint_that_is_gone_is_named(train, tmp_path):
-    (tmp_path / 'last_checkpoint').write_text('run/iter_8.pth')
-    with pytest.raises(train.UsageError, match='no file .*iter_8.pth'):
-        train.set_resume(Config(dict(work_dir=str(tmp_path))), 'auto')
 
 
 def test_resume_of_nothing_starts_afresh(train, tmp_path):
@@ -153,58 +148,47 @@ def test_resume_of_nothing_starts_afresh(train, tmp_path):
     assert not cfg.resume and cfg.load_from == 'start.pth'
 
 
-def test_resume_from_a_path(train, tmp_path, checkpoint):
-    cfg = Config(dict(work_dir=str(tmp_path), load_from=None))
-    train.set_resume(cfg, checkpoint)
-    assert cfg.resume and cfg.load_from == checkpoint
-
-
-def test_resume_from_a_broken_path(train, tmp_path, checkpoint):
+def test_a_checkpoint_that_is_gone_or_broken_is_named(
+    train, tmp_path, checkpoint
+):
+    cfg = Config(dict(work_dir=str(tmp_path)))
     Path(checkpoint).write_bytes(Path(checkpoint).read_bytes()[:-9])
     with pytest.raises(train.UsageError, match='iter_8.pth.*cannot be read'):
-        train.set_resume(Config(dict(work_dir=str(tmp_path))), checkpoint)
+        train.set_resume(cfg, checkpoint)
+    Path(checkpoint).unlink()
+    (tmp_path / 'last_checkpoint').write_text('run/iter_8.pth')
+    with pytest.raises(train.UsageError, match='no file .*iter_8.pth'):
+        train.set_resume(cfg, 'auto')
 
 
-@pytest.fixture()
-def on_gpu(monkeypatch):
-    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cuda')
+AMP = dict(type='AmpOptimWrapper', loss_scale='dynamic')
+SCALED = dict(type='AmpOptimWrapper', loss_scale=512)
 
 
 @pytest.mark.parametrize(
-    'wrapper',
+    'wrapper, expected',
     [
-        dict(type='OptimWrapper'),
-        dict(),
-        dict(
-            constructor='mmrazor.SeparateOptimWrapperConstructor',
-            architecture=dict(type='OptimWrapper'),
-        ),
+        (dict(type='OptimWrapper'), AMP),
+        (dict(), AMP),
+        (SCALED, SCALED),
+        (dict(architecture=dict(type='OptimWrapper')), dict(architecture=AMP)),
     ],
 )
-def test_amp(train, on_gpu, wrapper):
+def test_amp(train, monkeypatch, wrapper, expected):
+    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cuda')
     cfg = Config(dict(optim_wrapper=wrapper))
     train.enable_amp(cfg)
-    changed = cfg.optim_wrapper.get('architecture', cfg.optim_wrapper)
-    assert changed == dict(type='AmpOptimWrapper', loss_scale='dynamic')
+    assert cfg.optim_wrapper == expected
 
 
-def test_amp_leaves_an_amp_config_alone(train, on_gpu):
-    wrapper = dict(type='AmpOptimWrapper', loss_scale=512)
-    cfg = Config(dict(optim_wrapper=wrapper))
-    train.enable_amp(cfg)
-    assert cfg.optim_wrapper == wrapper
-
-
-def test_amp_refuses_other_wrappers(train, on_gpu):
+@pytest.mark.parametrize(
+    'device, words', [('cuda', 'ApexOptimWrapper'), ('cpu', 'needs a GPU')]
+)
+def test_amp_refuses(train, monkeypatch, device, words):
+    monkeypatch.setattr('mmengine.device.get_device', lambda: device)
     cfg = Config(dict(optim_wrapper=dict(type='ApexOptimWrapper')))
-    with pytest.raises(UsageError, match='ApexOptimWrapper'):
+    with pytest.raises(UsageError, match=words):
         train.enable_amp(cfg)
-
-
-def test_amp_refuses_the_cpu(train, monkeypatch):
-    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
-    with pytest.raises(UsageError, match='needs a GPU'):
-        train.enable_amp(Config(dict(optim_wrapper={})))
 
 
 def test_auto_scale_lr(train):

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-RECORD = '#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n'
+RECORD = """#!/bin/sh
+for word in "$@"; do echo "$word"; done
+echo "$MASTER_PORT" >> ports
+"""
 
 
 @pytest.fixture()
@@ -129,6 +132,16 @@ def test_slurm_train(launch, gpus, per_node):
         'slurm',
         '--resume',
     ]
+
+
+@pytest.mark.parametrize('script', ['slurm_train.sh', 'slurm_test.sh'])
+def test_slurm_jobs_have_ports_of_their_own(launch, tmp_path, script):
+    for _ in range(4):
+        launch(script, 'part', 'job', 'c.py', 'x')
+    launch(script, 'part', 'job', 'c.py', 'x', MASTER_PORT='1234')
+    *drawn, given = map(int, (tmp_path / 'ports').read_text().split())
+    assert given == 1234 and len(set(drawn)) > 1
+    assert all(1024 < port < 32768 for port in drawn)
 
 
 def test_slurm_test(launch):

@@ -27,41 +27,27 @@ def tool(monkeypatch):
 @pytest.fixture()
 def parts(tool):
     """The modules behind the tool."""
-    from robustness import evaluation, rows, tables
+    from robustness import evaluation, report
 
-    return SimpleNamespace(evaluation=evaluation, rows=rows, tables=tables)
-
-
-def row(model='m', corruption='fog', severity=1, value=0.5):
-    return dict(
-        model=model,
-        corruption=corruption,
-        severity=severity,
-        metrics=dict(mIoU=value),
-    )
+    return SimpleNamespace(evaluation=evaluation, report=report)
 
 
-def test_rows_are_found_by_everything_that_matters(parts, tmp_path):
+def test_a_row_cut_off_by_a_kill_is_written_again(parts, tmp_path):
     path = tmp_path / 'new' / 'rows.jsonl'
-    parts.rows.Rows(str(path)).add(**row())
-    rows = parts.rows.Rows(str(path))
-    assert rows.find('m', 'fog', 1) == dict(mIoU=0.5)
-    for other in (('x', 'fog', 1), ('m', 'snow', 1), ('m', 'fog', 2)):
-        assert rows.find(*other) is None
+    read, add = parts.evaluation.read_rows, parts.evaluation.add_row
 
+    def row(severity, value, model='m'):
+        metrics = dict(mIoU=value)
+        where = dict(corruption='fog', severity=severity)
+        return dict(model=model, metrics=metrics, **where)
 
-def test_a_row_cut_off_by_a_kill_is_written_anew(parts, tmp_path):
-    path = tmp_path / 'rows.jsonl'
-    rows = parts.rows.Rows(str(path))
-    rows.add(**row(severity=1))
-    rows.add(**row(severity=2))
+    for content in (row(1, 0.5), row(1, 0.9, 'other'), row(2, 0.6)):
+        add(path, content)
     path.write_text(path.read_text()[:-20])
-    rows = parts.rows.Rows(str(path))
-    assert rows.find('m', 'fog', 1) and rows.find('m', 'fog', 2) is None
-    rows.add(**row(severity=2, value=0.7))
-    rows = parts.rows.Rows(str(path))
-    assert rows.find('m', 'fog', 1) == dict(mIoU=0.5)
-    assert rows.find('m', 'fog', 2) == dict(mIoU=0.7)
+    assert read(path, 'm') == {('fog', 1): dict(mIoU=0.5)}
+    add(path, row(2, 0.7))
+    assert read(path, 'm')['fog', 2] == dict(mIoU=0.7)
+    assert len(read(path, 'm')) == 2
 
 
 def test_a_fingerprint_changes_with_weights_config_and_seed(parts, tmp_path):
@@ -69,7 +55,7 @@ def test_a_fingerprint_changes_with_weights_config_and_seed(parts, tmp_path):
         (tmp_path / 'best.pth').write_text(weights)
         cfg = Config(dict(model=dict(type='A'), load_from='', **cfg))
         cfg.load_from = str(tmp_path / 'best.pth')
-        return parts.rows.fingerprint(cfg, dict(seed=seed))
+        return parts.evaluation.fingerprint(cfg, seed)
 
     assert fingerprint() == fingerprint(work_dir='elsewhere')
     others = [
@@ -81,7 +67,7 @@ def test_a_fingerprint_changes_with_weights_config_and_seed(parts, tmp_path):
 
 
 class Runner:
-    """Counts what it is asked for and fails when told."""
+    """Records its evaluations; fails or finds nothing when requested."""
 
     rank = 0
 
@@ -89,7 +75,7 @@ class Runner:
         self.done, self.fail_at = [], fail_at
         self.blind_from = blind_from
 
-    def evaluate(self, runner, cfg, cell, options):
+    def evaluate(self, runner, cfg, cell, seed):
         assert runner is self
         if len(self.done) == self.fail_at:
             raise KeyboardInterrupt
@@ -102,13 +88,8 @@ class Runner:
 def evaluate_all(parts, monkeypatch, path, runner):
     monkeypatch.setattr(parts.evaluation, 'build_runner', lambda cfg: runner)
     monkeypatch.setattr(parts.evaluation, 'evaluate', runner.evaluate)
-    return parts.evaluation.evaluate_all(
-        SimpleNamespace(load_from='a.pth'),
-        dict(model='m', name='a'),
-        CELLS,
-        {},
-        parts.rows.Rows(str(path)),
-    )
+    cfg = Config(dict(load_from='a.pth'))
+    return parts.evaluation.evaluate_all(cfg, 'a', CELLS, 0, path)
 
 
 def test_what_was_finished_is_not_repeated(
@@ -161,7 +142,7 @@ def test_the_corruption_stands_behind_the_image(parts, wrapped):
 def test_a_pipeline_without_images_is_an_error(parts):
     cfg = Config(dict(test_dataloader=dict(dataset=dict(type='Features'))))
     with pytest.raises(UsageError, match='LoadImageFromFile'):
-        parts.evaluation.evaluate(None, cfg, ('fog', 1), {})
+        parts.evaluation.evaluate(None, cfg, ('fog', 1), 0)
 
 
 def scores(clean, *values):
@@ -169,12 +150,12 @@ def scores(clean, *values):
 
 
 def test_mpc_and_rpc(parts):
-    summary = parts.tables.summary(scores(0.4, 0.3, 0.1, 0.2, 0.0))
+    summary = parts.report.summary(scores(0.4, 0.3, 0.1, 0.2, 0.0))
     assert summary == pytest.approx((0.4, 0.15, 37.5))
 
 
 def test_the_report_compares_models(parts):
-    text = parts.tables.report(
+    text = parts.report.report(
         'coco/bbox_mAP',
         dict(
             alone=scores(0.4, 0.3, 0.1, 0.2, 0.0),
@@ -210,12 +191,12 @@ def test_the_report_compares_models(parts):
 )
 def test_the_metric(parts, metrics, wanted, expected):
     metrics = dict.fromkeys(metrics, 0.0)
-    assert parts.tables.choose_metric(metrics, wanted) == expected
+    assert parts.report.choose_metric(metrics, wanted) == expected
 
 
 def test_an_unknown_metric_is_an_error(parts):
     with pytest.raises(UsageError, match='one of aAcc, mIoU'):
-        parts.tables.choose_metric(dict(aAcc=1, mIoU=1), 'AP')
+        parts.report.choose_metric(dict(aAcc=1, mIoU=1), 'AP')
 
 
 def test_a_config_counts_for_the_checkpoints_after_it(tool, tmp_path):

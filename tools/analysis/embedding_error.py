@@ -6,12 +6,12 @@ were not trained on. What is compared is the first map of both backbones, as it
 is; the teacher makes it once for every image. The learning rate is
 chosen on the split ``val`` with seed 0, the others are measured on ``test``:
 the config's ``splits`` say for both what changes in it, as in
-``configs/foundation/shapes/mse_sam_w48_sam_w24_textures.py``.
+``configs/foundation/shapes/mse_sam_w48_w24_textures.py``.
 
 Example:
     python tools/analysis/embedding_error.py \\
-        configs/foundation/shapes/mse_sam_w48_sam_w24_textures.py \\
-        configs/foundation/shapes/freekd_embedding_sam_w48_sam_w24_textures.py
+        configs/foundation/shapes/mse_sam_w48_w24_textures.py \\
+        configs/foundation/shapes/freekd_sam_w48_w24_textures.py
 """
 
 import argparse
@@ -65,7 +65,7 @@ def check(cfg, path: str) -> None:
         raise UsageError(
             f'{path}: its splits must have val and test, each with the '
             f'changes of the config for it, but lack {sorted(missing)}: see '
-            'configs/foundation/shapes/mse_sam_w48_sam_w24_textures.py'
+            'configs/foundation/shapes/mse_sam_w48_w24_textures.py'
         )
     distiller = cfg.model.distiller
     sources = {

@@ -1,38 +1,78 @@
-"""Evaluating a checkpoint on clean and on corrupted images."""
+"""Evaluate a checkpoint on clean and on corrupted images, once each."""
 
 import contextlib
 import copy
+import hashlib
+import json
 import os
 import time
+from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 from _cli import UsageError, build_runner
-from robustness.rows import CLEAN, Rows
-from robustness.tables import choose_metric
+from robustness.report import CLEAN, choose_metric
 
 Cell = Tuple[str, int]
-# never closed, for mmengine's logger keeps it; its file gets everything
+# never closed, because mmengine's logger keeps it; the log file has everything
 NOWHERE = open(os.devnull, 'w')
+
+
+def fingerprint(cfg, seed: int) -> str:
+    """Twelve hexadecimal digits of whatever the results depend on.
+
+    Args:
+        cfg (mmengine.config.Config): The config; the content of ``load_from``
+            counts if it is a file.
+        seed (int): The seed of the corruptions.
+    """
+    keys = 'model', 'test_dataloader', 'test_evaluator', 'test_cfg'
+    digest = hashlib.sha256(repr([*map(cfg.get, keys), seed]).encode())
+    path = Path(cfg.load_from)
+    digest.update(
+        path.read_bytes() if path.is_file() else cfg.load_from.encode()
+    )
+    return digest.hexdigest()[:12]
+
+
+def read_rows(path: Path, model: str) -> Dict[Cell, Dict[str, float]]:
+    """The metrics in a file of rows that belong to a fingerprint."""
+    found = {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):  # cut off when a run was killed
+            row = json.loads(line)
+            if row['model'] == model:
+                found[row['corruption'], row['severity']] = row['metrics']
+    return found
+
+
+def add_row(path: Path, row: dict) -> None:
+    """Add a line of JSON to a file, which need not exist yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('a+b') as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b'\n':
+                file.write(b'\n')
+        file.write(json.dumps(row).encode() + b'\n')
 
 
 def evaluate_all(
     cfg,
-    key: Dict[str, str],
+    name: str,
     cells: List[Cell],
-    options: dict,
-    rows: Rows,
+    seed: int,
+    path: Path,
     metric: Optional[str] = None,
 ) -> Dict[Cell, dict]:
-    """Evaluate a checkpoint wherever there is no row yet.
+    """Evaluate a checkpoint in each cell that has no row yet.
 
     Args:
         cfg (mmengine.config.Config): The config; ``load_from`` is the
             checkpoint.
-        key (dict[str, str]): What its rows begin with: ``model``, by which
-            they are found, and ``name``.
-        cells (list[tuple]): Corruptions and severities.
-        options (dict): More arguments of :class:`CommonCorruption`.
-        rows (Rows): What there is, and what will be.
+        name (str): Name of the checkpoint, to show.
+        cells (list[tuple]): Corruptions and severities, ``CLEAN`` first.
+        seed (int): Seed of the corruptions.
+        path (Path): The file of rows.
         metric (str, optional): The one to show. None: see
             :func:`choose_metric`. Defaults to None.
 
@@ -40,66 +80,63 @@ def evaluate_all(
         dict[tuple, dict]: The metrics of each cell.
 
     Raises:
-        UsageError: If nothing can be measured even on clean images.
+        UsageError: If there are no metrics even on clean images.
     """
-    results = {cell: rows.find(key['model'], *cell) for cell in cells}
-    todo = [cell for cell in cells if results[cell] is None]
+    model = fingerprint(cfg, seed)
+    results = read_rows(path, model)
+    todo = [cell for cell in cells if cell not in results]
     runner, start = None, time.time()
     for number, cell in enumerate(todo, 1):
         with contextlib.redirect_stdout(NOWHERE):
             runner = runner or build_runner(cfg)
-            metrics = evaluate(runner, cfg, cell, options)
-        # mmdet has no metrics where nothing at all is detected
-        metrics = metrics or dict.fromkeys(results[CLEAN] or (), 0.0)
+            metrics = evaluate(runner, cfg, cell, seed)
+        # mmdet has no metrics if nothing at all is detected
+        metrics = metrics or dict.fromkeys(results.get(CLEAN, ()), 0.0)
         if not metrics:
             raise UsageError(
-                f'{cfg.load_from}: the evaluation of clean images gave no '
-                'metrics, for nothing was detected. Is it trained, and the '
-                'config that of its training?'
+                f'{cfg.load_from}: nothing was detected in the clean images, '
+                'so there are no metrics. Is it trained, and with this config?'
             )
         results[cell] = metrics
         shown = choose_metric(metrics, metric)
         if runner.rank == 0:
-            corruption, severity = cell
-            rows.add(
-                **key,
-                checkpoint=cfg.load_from,
-                corruption=corruption,
-                severity=severity,
-                metrics=metrics,
-            )
+            row = dict(model=model, name=name, checkpoint=cfg.load_from)
+            row |= dict(zip(('corruption', 'severity'), cell), metrics=metrics)
+            add_row(path, row)
             left = (time.time() - start) / number * (len(todo) - number) / 60
             print(
-                f'{key["name"]} [{number}/{len(todo)}, {left:.0f} min left] '
-                f'{corruption} {severity}: {shown} {metrics[shown]:g}',
+                f'{name} [{number}/{len(todo)}, {left:.0f} min left] '
+                f'{cell[0]} {cell[1]}: {shown} {metrics[shown]:g}',
                 flush=True,
             )
-    return results
+    return {cell: results[cell] for cell in cells}
 
 
-def evaluate(runner, cfg, cell: Cell, options: dict) -> Dict[str, float]:
+def evaluate(runner, cfg, cell: Cell, seed: int) -> Dict[str, float]:
     """The metrics of a runner in one cell.
 
     Raises:
         UsageError: If no image is loaded from a file.
     """
     if cell != CLEAN:
-        name, severity = cell
         loader = copy.deepcopy(cfg.test_dataloader)
         corruption = dict(
-            type='CommonCorruption', name=name, severity=severity, **options
+            type='mmfreekd.CommonCorruption',
+            name=cell[0],
+            severity=cell[1],
+            seed=seed,
         )
         if not add_corruption(loader, corruption):
             raise UsageError(
-                'test_dataloader has no pipeline with LoadImageFromFile, '
-                'behind which the corruption would stand'
+                'test_dataloader must have a pipeline with LoadImageFromFile, '
+                'which the corruption follows; found none'
             )
         runner.test_loop.dataloader = runner.build_dataloader(loader)
     return {key: float(value) for key, value in runner.test().items()}
 
 
 def add_corruption(cfg: dict, transform: dict) -> int:
-    """Put a transform behind the one that loads the image.
+    """Insert a transform after the one that loads the image.
 
     Args:
         cfg (dict): Config of a data loader, whatever its data set is wrapped
@@ -107,7 +144,7 @@ def add_corruption(cfg: dict, transform: dict) -> int:
         transform (dict): Config of the transform.
 
     Returns:
-        int: In how many pipelines it stands now.
+        int: The number of pipelines that have it now.
     """
     found = 0
     for key, value in cfg.items():

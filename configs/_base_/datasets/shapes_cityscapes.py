@@ -1,4 +1,8 @@
-# the small segmentation set of tools/data/make_shapes.py, Cityscapes format
+# the small segmentation set of benchmarks.shapes, Cityscapes format
+make_data = 'cityscapes data/demo/cityscapes --size 96 96 --num-train 600 ' \
+    '--num-val 100 --objects 2 5'
+metric = 'mIoU'
+splits = dict(val=dict())
 data_root = 'data/demo/cityscapes/'
 # the classes of Cityscapes that it draws
 metainfo = dict(

@@ -1,4 +1,8 @@
-# the small detection set of tools/data/make_shapes.py, COCO format
+# the small detection set of benchmarks.shapes, COCO format
+make_data = 'coco data/demo/coco --size 96 96 --num-train 600 ' \
+    '--num-val 100 --objects 1 4'
+metric = 'coco/bbox_mAP'
+splits = dict(val=dict())
 data_root = 'data/demo/coco/'
 metainfo = dict(classes=('circle', 'square', 'triangle', 'star', 'bar',
                          'ring'))

@@ -1,6 +1,6 @@
-# stage 2 of an image encoder: the image embeddings are compared as they are,
-# for the student's is to take the place of the teacher's
-_base_ = ['./images_1024.py', '../freekd/freekd_hooks.py']
+# An image encoder: the image embeddings are compared as they are, because the
+# student's is to take the place of the teacher's.
+_base_ = './images_1024.py'
 max_iters = 40000
 model = dict(
     type='mmfreekd.FeatureDistill',
@@ -13,18 +13,7 @@ model = dict(
         data_preprocessor=_base_.data_preprocessor,
         backbone=dict(type='mmfreekd.SamEncoder', arch='b')),
     distiller=dict(
-        type='mmfreekd.FreeKDDistiller',
-        student_recorders=dict(
-            embedding=dict(type='mmrazor.ModuleOutputs', source='backbone')),
-        teacher_recorders=dict(
-            embedding=dict(type='mmrazor.ModuleOutputs', source='backbone')),
-        distill_losses=dict(
-            loss_freekd=dict(
-                type='mmfreekd.FreeKDLoss', preset='paper', channels=256)),
-        loss_forward_mappings=dict(
-            loss_freekd=dict(
-                s_feature=dict(recorder='embedding', from_student=True),
-                t_feature=dict(recorder='embedding', from_student=False)))))
+        type='mmfreekd.FreeKDDistiller', source='backbone', preset='paper'))
 train_cfg = dict(
     type='IterBasedTrainLoop', max_iters=max_iters, val_interval=2000)
 val_cfg = dict(type='ValLoop')

@@ -22,10 +22,6 @@ default_hooks = dict(
         type='CheckpointHook', by_epoch=False, interval=200,
         max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'))
-custom_hooks = [
-    dict(type='mmfreekd.RandomStateHook'),
-    dict(type='mmfreekd.PlainCheckpointHook')
-]
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

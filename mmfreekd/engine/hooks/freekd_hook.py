@@ -13,6 +13,7 @@ from ...registry import HOOKS
 from .frequency_log_hook import FrequencyLogHook
 from .plain_checkpoint_hook import PlainCheckpointHook
 from .prompt_checkpoint_hook import PromptCheckpointHook
+from .random_state_hook import RandomStateHook
 from .student_checkpoint_hook import StudentCheckpointHook
 
 
@@ -23,7 +24,9 @@ class FreeKDHook(Hook):
     ``tools/train.py`` registers it; a Runner of your own needs
     ``custom_hooks=[dict(type='mmfreekd.FreeKDHook')]``. In stage 1 it adds
     :class:`PromptCheckpointHook`, in stage 2 :class:`StudentCheckpointHook`,
-    in both :class:`FrequencyLogHook`. A model of another kind gets none.
+    in both :class:`FrequencyLogHook`; for any model
+    :class:`PlainCheckpointHook`, and :class:`RandomStateHook` if the config
+    fixes ``randomness.seed``.
 
     It also refuses what would go wrong without a message: parts of MMRazor
     that do not work here, and labels of other classes than the head's.
@@ -35,14 +38,14 @@ class FreeKDHook(Hook):
         """Register what is missing."""
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
-        kinds = []
+        kinds = [PlainCheckpointHook]
+        if (runner.cfg.get('randomness') or {}).get('seed') is not None:
+            kinds += [RandomStateHook]
         if isinstance(model, FrequencyPromptTuning):
-            kinds = [PromptCheckpointHook]
+            kinds += [PromptCheckpointHook, FrequencyLogHook]
         elif isinstance(model, FreeKDDistill):
-            kinds = [StudentCheckpointHook]
+            kinds += [StudentCheckpointHook, FrequencyLogHook]
             refuse_razor_parts(runner)
-        if kinds:
-            kinds += [PlainCheckpointHook, FrequencyLogHook]
         for kind in kinds:
             if not any(isinstance(hook, kind) for hook in runner.hooks):
                 runner.register_hook(kind())

@@ -68,7 +68,7 @@ class FreeKDDistiller(ConfigurableDistiller):
         data_idx (int | list[int], optional): Which pyramid levels of both
             layers are compared, such as -1 for the last. None: those of about
             the same size. Defaults to None.
-        **long_form: Arguments of MMRazor's ``ConfigurableDistiller``.
+        **long_form (dict): Arguments of MMRazor's ``ConfigurableDistiller``.
 
     Raises:
         UsageError: If a layer does not exist, the loss mappings name

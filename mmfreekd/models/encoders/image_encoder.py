@@ -56,7 +56,7 @@ class ImageEncoder(BaseModel):
         if mode != 'tensor':
             raise UsageError(
                 f'ImageEncoder has no head, and so no mode={mode!r}. Tune its '
-                'prompts with mmfreekd.FeatureFrequencyPromptTuning, distil '
+                'prompts with FrequencyPromptTuning(task_loss=False), distil '
                 'it with mmfreekd.FeatureDistill; both need no labels. To '
                 'measure a student, test its distillation: tools/test.py '
                 'with the config and checkpoint of mmfreekd.FeatureDistill'

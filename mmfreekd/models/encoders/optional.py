@@ -4,7 +4,7 @@ from types import ModuleType
 
 import torch
 
-from ...compat.versions import MENDS
+from ...compat.versions import fix
 from ...errors import UsageError
 
 
@@ -31,7 +31,7 @@ def import_transformers(who: str) -> ModuleType:
         raise UsageError(
             f'{who} needs a newer torch than {torch.__version__}, for '
             f'transformers {transformers.__version__} takes 2.6 at least: '
-            f'{MENDS["torch"]}'
+            f'{fix("torch", "onedl")}'
         )
     return transformers
 

@@ -1,0 +1,1 @@
+"""Experiments: outside the wheel, run as ``python -m benchmarks...``."""

@@ -1,0 +1,1 @@
+"""Public data sets, brought into the form that the configs expect."""

@@ -1,0 +1,1 @@
+"""Small data sets of drawn shapes, in COCO or Cityscapes format."""

@@ -1,6 +1,0 @@
-# ablation: with the teacher's position-aware weight
-_base_ = '../freekd_pspnet_textures.py'
-model = dict(
-    distiller=dict(
-        distill_losses=dict(
-            loss_kd=dict(position_gate=dict(side='teacher')))))

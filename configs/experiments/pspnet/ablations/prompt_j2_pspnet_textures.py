@@ -1,3 +1,0 @@
-# stage 1 for the ablation of J = 2
-_base_ = '../prompt_pspnet_textures.py'
-model = dict(prompt=dict(levels=2))

@@ -1,6 +1,0 @@
-# ablation: only the high bands
-_base_ = '../freekd_retinanet_textures.py'
-model = dict(
-    distiller=dict(
-        distill_losses=dict(
-            loss_kd=dict(low_band=False))))

@@ -1,6 +1,0 @@
-# ablation: the high bands count a third
-_base_ = '../freekd_retinanet_textures.py'
-model = dict(
-    distiller=dict(
-        distill_losses=dict(
-            loss_kd=dict(high_weight=1 / 3))))

@@ -1,6 +1,0 @@
-# ablation: no prompts
-_base_ = '../freekd_retinanet_textures.py'
-model = dict(
-    distiller=dict(
-        distill_losses=dict(
-            loss_kd=dict(num_prompts=0, prompt_ckpt=None))))

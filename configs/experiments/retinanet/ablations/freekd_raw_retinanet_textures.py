@@ -1,6 +1,0 @@
-# ablation: features as they are
-_base_ = '../freekd_retinanet_textures.py'
-model = dict(
-    distiller=dict(
-        distill_losses=dict(
-            loss_kd=dict(normalize=False))))

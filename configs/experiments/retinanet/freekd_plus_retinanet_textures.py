@@ -1,8 +1,0 @@
-# FreeKD+, as we read its abstract
-_base_ = './freekd_paper_retinanet_textures.py'
-model = dict(
-    distiller=dict(
-        distill_losses=dict(
-            loss_kd=dict(
-                preset='plus',
-                loss_weight=1.0))))

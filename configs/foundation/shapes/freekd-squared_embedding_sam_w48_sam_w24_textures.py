@@ -1,9 +1,0 @@
-# the same by FreeKD with squared differences in the bands, the largest mask of
-# each, and no position-aware weight
-_base_ = './freekd_embedding_sam_w48_sam_w24_textures.py'
-model = dict(
-    distiller=dict(
-        distill_losses=dict(
-            loss_kd=dict(
-                low_penalty='mse', high_penalty='mse', position_gate=None,
-                prompt_reduction='max'))))

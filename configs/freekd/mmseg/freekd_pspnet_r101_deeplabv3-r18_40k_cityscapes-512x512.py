@@ -1,0 +1,15 @@
+# PSPNet R101 (78.34 mIoU) -> DeepLabV3 R18 (73.20 mIoU)
+_base_ = '../../_base_/freekd/cityscapes_512x512_40k.py'
+model = dict(
+    type='mmfreekd.FreeKDDistill',
+    architecture=dict(
+        cfg_path='mmseg::deeplabv3/'
+        'deeplabv3_r18-d8_4xb2-80k_cityscapes-512x1024.py',
+        data_preprocessor=dict(size=(512, 512))),
+    teacher=dict(
+        cfg_path='mmseg::pspnet/'
+        'pspnet_r101-d8_4xb2-40k_cityscapes-512x1024.py'),
+    teacher_ckpt='https://download.openmmlab.com/mmsegmentation/v0.5/pspnet/pspnet_r101-d8_512x1024_40k_cityscapes/pspnet_r101-d8_512x1024_40k_cityscapes_20200604_232751-467e7cf4.pth',
+    distiller=dict(
+        type='mmfreekd.FreeKDDistiller', source='backbone.layer4',
+        preset='paper'))

@@ -1,0 +1,5 @@
+"""Transforms of images."""
+
+from .corruptions import CommonCorruption
+
+__all__ = ['CommonCorruption']
