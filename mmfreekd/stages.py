@@ -11,7 +11,7 @@ from .checkpoints.prompts import read_prompts
 from .errors import UsageError
 from .models.zoo import model_config
 from .presets import STAGE_1, resolve_preset, without_none
-from .registry import dotted_types, type_name
+from .registry import type_name
 
 MAX_ITERS = 2000
 # Adam's; MasKD tunes its tokens with it
@@ -218,12 +218,12 @@ def _batches_of(student: Dict, teacher: Dict) -> Dict:
     own = dict(student.get('data_preprocessor') or {})
     given = dict(teacher.get('data_preprocessor') or {})
     if not own:
-        return dotted_types(given)
+        return given
     for key in NORMALISATION:
         own.pop(key, None)
         if key in given:
             own[key] = given[key]
-    return dotted_types(own)
+    return own
 
 
 def _with_batches(teacher: Dict, data_preprocessor: Dict) -> Dict:

@@ -189,6 +189,8 @@ def use_cpu_processes(cfg) -> None:
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
     cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
+    if cfg.pop('sync_bn', None):
+        print_log('sync_bn is ignored: SyncBN works on GPUs only.')
     if torch.distributed.get_rank() == 0:
         print_log('No GPU: the processes talk through gloo, on the CPU.')
 

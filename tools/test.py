@@ -26,7 +26,7 @@ def parse_args(args=None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def test_student_alone(cfg) -> None:
+def student_alone(cfg) -> None:
     """Let a distillation be its student, whose keys its checkpoints have.
 
     Testing needs neither the teacher nor the prompts, nor their files.
@@ -49,7 +49,7 @@ def main() -> None:
     cfg = load_config(args)
     cfg.load_from = need_checkpoint(args.checkpoint)
     cfg.resume = False
-    test_student_alone(cfg)
+    student_alone(cfg)
     runner = build_runner(cfg)
     if args.out:
         from mmengine.evaluator import DumpResults

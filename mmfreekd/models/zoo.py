@@ -15,7 +15,7 @@ from mmengine.registry import DefaultScope
 
 from ..checkpoints import load_strictly
 from ..errors import UsageError
-from ..registry import MODELS
+from ..registry import MODELS, dotted_types
 
 
 def build_model(
@@ -146,11 +146,13 @@ def model_config(
         UsageError: If there is no such config.
     """
     if 'cfg_path' in cfg:
-        return _from_file(dict(cfg), who, data_preprocessor).model
+        return dotted_types(
+            _from_file(dict(cfg), who, data_preprocessor).model
+        )
     model = dict(cfg)
     if not model.get('data_preprocessor') and data_preprocessor:
         model['data_preprocessor'] = data_preprocessor
-    return model
+    return dotted_types(model)
 
 
 def _from_file(
