@@ -59,6 +59,9 @@ def cfg(request, folder, tmp_path):
     cfg.train_dataloader.dataset.indices = 4
     cfg.train_dataloader.batch_size = 2
     cfg.val_dataloader.dataset.indices = 3
+    for step in cfg.val_dataloader.dataset.pipeline:
+        if step.type == 'RandomFlip':
+            step.prob = 0.0
     cfg.test_dataloader = cfg.val_dataloader
     cfg.test_evaluator = cfg.val_evaluator
     cfg.test_cfg = dict(type='TestLoop')

@@ -65,18 +65,14 @@ def test_what_is_not_reached_stays_as_it_is(distill):
             assert not parameter.equal(before[name]), name
         else:
             assert_close(parameter.data, before[name], rtol=0, atol=0)
-    frozen = {
-        n for n, p in model.named_parameters() if not p.requires_grad
-    }
+    frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
     assert 'neck.fpn_convs.0.conv.weight' in frozen
     assert 'neck.fpn_convs.1.conv.weight' not in frozen
 
 
 @pytest.mark.parametrize('task', [True, False])
 @pytest.mark.parametrize('again', [False, True])
-def test_layers_that_are_replaced_after_all_was_attached(
-    distill, task, again
-):
+def test_layers_that_are_replaced_after_all_was_attached(distill, task, again):
     model = distill(calculate_student_loss=task).train()
     if again:  # in the middle of a training
         losses_of(model, tiny_models.det_batch())
