@@ -194,7 +194,8 @@ def use_cpu_processes(cfg) -> None:
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
     cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
-    cfg.pop('sync_bn', None)
+    if cfg.pop('sync_bn', None):
+        print_log('sync_bn is ignored: SyncBN works on GPUs only.')
     without_sync_bn(cfg.model)
 
 

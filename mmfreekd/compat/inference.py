@@ -51,8 +51,10 @@ def use_student(cfg: Any) -> bool:
     Returns:
         bool: Whether it was a distillation.
     """
+    from ..registry import type_name
+
     model = cfg.get('model') if hasattr(cfg, 'get') else None
-    if not model or not {'architecture', 'teacher', 'distiller'} <= set(model):
+    if not model or type_name(model) != 'FreeKDDistill':
         return False
     from ..models.zoo import model_config
 
