@@ -53,11 +53,13 @@ class Workspace:
                 env=self.environment,
             )
 
-    def run(self, *command, status: int = 0, timeout: int = 300) -> str:
+    def run(
+        self, *command, status: int = 0, timeout: int = 300, cwd: Path = None
+    ) -> str:
         """Run a command to its end and return what it printed."""
         done = subprocess.run(
             [str(word) for word in command],
-            cwd=self.path,
+            cwd=cwd or self.path,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -116,9 +118,10 @@ def make_workspace(path: Path) -> Workspace:
         torch.manual_seed(0)
         model = build_model(dict(cfg_path=config_path(name)), 'teacher')
         model.init_weights()
-        target = path / Config.fromfile(
-            config_path(FREEKD[task])
-        ).model.teacher_ckpt
+        target = (
+            path
+            / Config.fromfile(config_path(FREEKD[task])).model.teacher_ckpt
+        )
         target.parent.mkdir(parents=True)
         torch.save(dict(meta={}, state_dict=model.state_dict()), target)
     return workspace
