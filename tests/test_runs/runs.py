@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[2]
 TEACHERS = dict(
     reppoints='reppoints_r18w32_shapes', pspnet='pspnet_r18w32_shapes'
 )
-PROMPTS = {task: f'prompt_{name}' for task, name in TEACHERS.items()}
 STUDENTS = dict(
     reppoints='reppoints_r18w8_shapes', pspnet='pspnet_r18w8_shapes'
 )
@@ -28,7 +27,7 @@ def config_path(name: str) -> str:
 
 
 class Workspace:
-    """Runs commands in a folder that looks as after the demo's stage 1."""
+    """Runs commands in a folder that looks as after the demo's teachers."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,11 +53,13 @@ class Workspace:
                 env=self.environment,
             )
 
-    def run(self, *command, status: int = 0, timeout: int = 300) -> str:
+    def run(
+        self, *command, status: int = 0, timeout: int = 300, cwd: Path = None
+    ) -> str:
         """Run a command to its end and return what it printed."""
         done = subprocess.run(
             [str(word) for word in command],
-            cwd=self.path,
+            cwd=cwd or self.path,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -91,9 +92,10 @@ def train_command(
 
 
 def short_run(iters: int, *options: str) -> List[str]:
-    """Options for a run of a few iterations that logs every one."""
+    """Options for a few iterations of each stage, every one logged."""
     return [
         '--cfg-options',
+        f'stage_1.max_iters={iters}',
         f'train_cfg.max_iters={iters}',
         f'train_cfg.val_interval={iters}',
         'train_dataloader.batch_size=4',
@@ -106,8 +108,6 @@ def make_workspace(path: Path) -> Workspace:
     import mmfreekd.registry  # noqa: F401
     from benchmarks.shapes.dataset import make
     from benchmarks.shapes.recipe import Recipe
-    from mmfreekd.checkpoints.prompts import save_prompts
-    from mmfreekd.models import FrequencyPrompt
     from mmfreekd.models.zoo import build_model
 
     workspace = Workspace(path)
@@ -118,17 +118,10 @@ def make_workspace(path: Path) -> Workspace:
         torch.manual_seed(0)
         model = build_model(dict(cfg_path=config_path(name)), 'teacher')
         model.init_weights()
-        prompt = Config.fromfile(config_path(PROMPTS[task])).model
-        prompts = torch.nn.ModuleList(
-            FrequencyPrompt(prompt.channels)
-            for _ in range(prompt.get('num_levels', 1))
+        target = (
+            path
+            / Config.fromfile(config_path(FREEKD[task])).model.teacher_ckpt
         )
-        folder = path / 'work_dirs/demo' / task
-        for part in ('teacher', 'prompt'):
-            (folder / part).mkdir(parents=True)
-        torch.save(
-            dict(meta={}, state_dict=model.state_dict()),
-            path / prompt.teacher_ckpt,
-        )
-        save_prompts(prompts, str(folder / 'prompt/prompts.pth'))
+        target.parent.mkdir(parents=True)
+        torch.save(dict(meta={}, state_dict=model.state_dict()), target)
     return workspace

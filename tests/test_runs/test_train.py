@@ -7,7 +7,6 @@ import pytest
 import torch
 from runs import (
     FREEKD,
-    PROMPTS,
     ROOT,
     STUDENTS,
     config_path,
@@ -30,8 +29,9 @@ def assert_same(actual: dict, expected: dict) -> None:
 
 @pytest.mark.parametrize('task', TASKS)
 def test_stage_1_writes_nothing_but_prompts(workspace, task):
-    out = workspace.train(PROMPTS[task], f'{task}_prompt', 4)
-    folder = workspace.path / f'{task}_prompt'
+    command = train_command(FREEKD[task], f'{task}_prompt', 4)
+    out = workspace.run(*command[:3], '--stage', 1, *command[3:])
+    folder = workspace.path / f'{task}_prompt/stage_1'
     prompts = torch.load(folder / 'prompts.pth')
     checkpoint = torch.load(folder / 'iter_4.pth')
     assert all('prompts' in key for key in checkpoint['state_dict'])
@@ -72,15 +72,16 @@ def test_killed_and_resumed_equals_undisturbed(workspace, task):
 
 
 def test_stage_1_resumed_from_a_path_equals_undisturbed(workspace):
-    options = ('default_hooks.checkpoint.interval=3',)
-    workspace.train(PROMPTS['pspnet'], 'tuned_whole', 6, *options)
-    whole = workspace.path / 'tuned_whole'
-    command = train_command(PROMPTS['pspnet'], 'tuned_resumed', 6, *options)
-    at = command.index('--cfg-options')
-    command[at:at] = ['--resume', str(whole / 'iter_3.pth')]
+    options = ('stage_1.default_hooks.checkpoint.interval=3',)
+    command = train_command(FREEKD['pspnet'], 'tuned_whole', 6, *options)
+    command[3:3] = ['--stage', '1']
+    workspace.run(*command)
+    whole = workspace.path / 'tuned_whole/stage_1'
+    command[command.index('tuned_whole')] = 'tuned_resumed'
+    command[3:3] = ['--resume', str(whole / 'iter_3.pth')]
     out = workspace.run(*command)
     assert 'resumed epoch: 0, iter: 3' in out
-    resumed = workspace.path / 'tuned_resumed'
+    resumed = workspace.path / 'tuned_resumed/stage_1'
     for name in ('prompts.pth', 'iter_6.pth'):
         assert_same(weights(resumed / name), weights(whole / name))
 

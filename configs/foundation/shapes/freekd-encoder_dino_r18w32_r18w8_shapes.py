@@ -1,6 +1,6 @@
 # the small DINO -> the smaller one, on the tokens of the encoders. Those come
 # from a LayerNorm, 256 channels of unit size, for which stage 1's usual learning
-# rate of 0.01 is too large: see docs/stage_1.md
+# rate of 0.01 is too large: see docs/stages.md
 _base_ = './dino_r18w8_shapes.py'
 model = dict(
     _delete_=True,

@@ -13,5 +13,5 @@ model = dict(
         type='mmfreekd.FreeKDDistiller', source='neck', preset='paper',
         connectors=dict(align=dict(type='mmfreekd.FeatureAlignConnector'))))
 optim_wrapper = dict(type='AmpOptimWrapper')
-# the neck ends in a normalisation: see docs/stage_1.md, learning rate
+# the neck ends in a normalisation: see docs/stages.md, learning rate
 stage_1 = dict(lr=1e-3)
