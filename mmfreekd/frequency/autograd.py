@@ -1,10 +1,10 @@
 """The distance with its gradient by hand: two matrix products on blocks.
 
-Of a block's pixels x, its 4^J masks m and the Haar matrix K, the distance is
-the l1 norm, or the squared l2 norm, of ``M x`` with ``M = diag(m) K`` or
-``diag(sqrt(m)) K``. So masks, shares of the means and the loss weight are in
-one matrix for each block and image, whatever the number of channels; the
-gradient is ``M^T sign(M x)`` or ``2 M^T M x``.
+Of a block's pixels x, the Haar matrix K and the shares m of its 4^J
+coefficients ``c = K x`` (masks, means and the loss weight in one number
+each), the distance is the sum of ``m |c|`` or of ``m c^2``; the gradient is
+``K^T (m sign(c))`` or ``2 K^T (m c)``. K is not scaled, because its entries
+are powers of two: a coefficient that is zero is so exactly, and has no sign.
 """
 
 from typing import Callable, NamedTuple, Optional, Tuple
@@ -83,18 +83,18 @@ class BlockForm(NamedTuple):
     """The distance in PyTorch's operators.
 
     Attributes:
-        matrix (Tensor): M of each block, ``(N * L, 4^J, 4^J)``, or one of
-            all, ``(4^J, 4^J)``.
-        side (int): 2^J.
+        matrix (Tensor): K, ``(4^J, 4^J)``, whose rows are 0 for bands that do
+            not count.
+        shares (Tensor): m, ``(N * L, 1, 4^J)``, or ``(4^J,)`` for all blocks.
+        levels (int): Wavelet levels J.
         penalty (str): ``'l1'`` or ``'mse'``.
-        low_band (bool): Whether the low band counts.
         normalize (bool): Whether the channels are normalised first.
     """
 
     matrix: Tensor
-    side: int
+    shares: Tensor
+    levels: int
     penalty: str
-    low_band: bool
     normalize: bool
 
     def values(
@@ -115,19 +115,19 @@ class BlockForm(NamedTuple):
         if self.normalize:
             mean, scale = channel_moments(s)
             s, t = (s - mean) * scale, normalize_channels(t)
-        coefficients = self._coefficients(
-            block_view(self._pad(s, t), self.side)
-        )
-        slope = coefficients
+        blocks = block_view(self._pad(s, t), 2**self.levels)
         if self.penalty == 'l1':
-            slope = coefficients.sgn()
+            coefficients = self._exact_zeros(blocks)
+            slope = coefficients.sgn().mul_(self.shares)
+        else:
+            # (N, h, w, C, side, side) -> (N * L, C, 4^J)
+            coefficients = blocks.flatten(4).flatten(0, 2) @ self.matrix.T
+            slope = coefficients * self.shares
         if weights is None:
             values = torch.dot(coefficients.flatten(), slope.flatten())
-        else:
-            of_images = coefficients.unflatten(0, (len(s), -1))
-            order = 1 if self.penalty == 'l1' else 2
-            values = torch.linalg.vector_norm(of_images, order, dim=(1, 3))
-            values = values if order == 1 else values.square()
+        else:  # (N * L, C) -> (N, C)
+            values = torch.linalg.vecdot(coefficients, slope)
+            values = values.unflatten(0, (len(s), -1)).sum(1)
         return values, slope, mean, scale
 
     def gradient(
@@ -145,9 +145,10 @@ class BlockForm(NamedTuple):
         factor = pull if self.penalty == 'l1' else 2 * pull
         if weights is not None:
             factor = factor * weights.view(num, 1, 1, channels, 1, 1)
-        out = s.new_empty(num, channels, *padded_size(size, self.side))
-        view = block_view(out, self.side)
-        blocks = self._product(slope, self.matrix).view(view.shape)
+        side = 2**self.levels
+        out = s.new_empty(num, channels, *padded_size(size, side))
+        view = block_view(out, side)
+        blocks = (slope @ self.matrix).view(view.shape)
         torch.mul(blocks, factor, out=view)
         gradient = out[..., : size[0], : size[1]].contiguous()
         if not self.normalize:
@@ -168,41 +169,29 @@ class BlockForm(NamedTuple):
     def _pad(self, s: Tensor, t: Tensor) -> Tensor:
         """The difference, filled up with zeros to whole blocks."""
         height, width = s.shape[2:]
-        size = padded_size((height, width), self.side)
+        size = padded_size((height, width), 2**self.levels)
         if size == (height, width):
             return s - t
         difference = s.new_zeros(*s.shape[:2], *size)
         torch.sub(s, t, out=difference[..., :height, :width])
         return difference
 
-    def _coefficients(self, blocks: Tensor) -> Tensor:
-        """M x of :func:`.haar.block_view`, ``(N * L, C, 4^J)``."""
-        if self.penalty == 'mse':
-            return self._product(
-                blocks.flatten(4).flatten(0, 2), self.matrix.mT
-            )
-        # Rounding must not give a sign to the details of a constant, such as
-        # those of the borders of a batch: they are made of what is different
-        # from the block's first pixel, and are 0 if nothing is.
+    def _exact_zeros(self, blocks: Tensor) -> Tensor:
+        """K x of :func:`.haar.block_view`, ``(N * L, C, 4^J)``.
+
+        Rounding must not give a sign to the details of a constant, such as
+        the padding of a batch: they are made of what differs from the block's
+        first pixel, and are 0 if nothing does.
+        """
         corner = blocks[..., :1, :1]
         rest = torch.empty(
             blocks.shape, dtype=blocks.dtype, device=blocks.device
         )
         torch.sub(blocks, corner, out=rest)
-        rest = rest.flatten(4).flatten(0, 2)
-        coefficients = self._product(rest, self.matrix.mT)
-        if self.low_band:
-            # what the first pixel is worth, in a matrix that has m / side
-            low = self.matrix[..., :1, 0].expand(len(rest), -1)
-            shape = blocks.shape[:4]
-            coefficients[..., 0].view(shape).addcmul_(
-                corner[..., 0, 0],
-                low.view(*shape[:3], 1),
-                value=self.side**2,
-            )
+        coefficients = rest.flatten(4).flatten(0, 2) @ self.matrix.T
+        low = coefficients[..., 0].view(blocks.shape[:4])
+        # a constant is worth the sum of a row, 2^J, or 0 if it does not count
+        low.addcmul_(
+            corner[..., 0, 0], self.matrix[0, 0], value=4**self.levels
+        )
         return coefficients
-
-    def _product(self, blocks: Tensor, matrix: Tensor) -> Tensor:
-        if matrix.dim() == 3:
-            return torch.bmm(blocks, matrix)
-        return (blocks.flatten(0, 1) @ matrix).view_as(blocks)

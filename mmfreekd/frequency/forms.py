@@ -1,13 +1,13 @@
 """Which form computes a distance."""
 
-from typing import Optional
+from typing import Optional, Sequence
 
 import torch
 from torch import Tensor
 
 from . import triton_form
 from .autograd import BlockForm, with_gradient_by_hand
-from .haar import has_matrix, scaled_matrix
+from .haar import haar_matrix, has_matrix, of_rows
 from .masks import PROMPT_REDUCTIONS, full_precision
 from .reference import Switches, plain_distance
 from .task import Task, band_factors
@@ -40,11 +40,12 @@ def distance(
     if penalty is None:
         return plain(s, t, weights)
     s, t = full_precision(s), full_precision(t)
+    factors = band_factors(s.shape, task.switches)
     form = BlockForm(
-        _matrix(s, t, task, penalty),
-        2**task.switches.levels,
+        haar_matrix(s, task.switches.levels, [bool(f) for f in factors]),
+        _shares(s, t, task, factors),
+        task.switches.levels,
         penalty,
-        bool(task.switches.low_band),
         task.switches.normalize,
     )
     return with_gradient_by_hand(s, t, weights, form, plain)
@@ -73,24 +74,14 @@ def _suits(t: Tensor, task: Task) -> bool:
     )
 
 
-def _matrix(s: Tensor, t: Tensor, task: Task, penalty: str) -> Tensor:
-    """M of each block as :mod:`.autograd` has it, or one of all."""
+def _shares(
+    s: Tensor, t: Tensor, task: Task, factors: Sequence[float]
+) -> Tensor:
+    """What each coefficient of a block counts, see :class:`.BlockForm`."""
     switches, masks = task.switches, task.blocks(s, t)
-    factors = band_factors(s.shape, switches)
-    if masks is not None and masks.size(2) > 1:
-        if penalty == 'l1' and switches.prompt_reduction != 'max':
-            # the product below adds the prompts up
-            if switches.prompt_reduction == 'mean':
-                factors = [factor / masks.size(2) for factor in factors]
-        else:
-            reduce = PROMPT_REDUCTIONS[switches.prompt_reduction]
-            masks = reduce(masks, dim=2, keepdim=True)
-    if penalty == 'mse':
-        factors = [factor**0.5 for factor in factors]
-        masks = None if masks is None else masks.sqrt()
-    repeats = 1 if masks is None else masks.size(2)
-    rows = scaled_matrix(s, switches.levels, factors, repeats)
+    factors = of_rows(s, switches.levels, factors)
     if masks is None:
-        return rows[:, 0]
-    # for each row (N * L, T) @ (T, 4^J), then rows last but one
-    return torch.bmm(masks, rows).transpose(0, 1)
+        return factors
+    # (4^J, N * L, T) -> (4^J, N * L) -> (N * L, 1, 4^J)
+    masks = PROMPT_REDUCTIONS[switches.prompt_reduction](masks, dim=2)
+    return torch.mul(masks.T, factors).unsqueeze(1)

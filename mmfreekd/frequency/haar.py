@@ -13,7 +13,7 @@ Convention:
 """
 
 from functools import lru_cache
-from typing import Iterable, List, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -37,24 +37,27 @@ def has_matrix(levels: int, wavelet: str) -> bool:
     )
 
 
-def haar_matrix(levels: int) -> Tensor:
-    """The transform of one block.
+def haar_matrix(
+    like: Tensor, levels: int, counts: Optional[Iterable[bool]] = None
+) -> Tensor:
+    """The transform of one block; its entries are powers of two.
 
     Args:
+        like (Tensor): Gives dtype and device.
         levels (int): Wavelet levels J.
+        counts (Iterable[bool], optional): Whether each of the 1 + 3J bands
+            counts; the rows of the others are 0. None: all. Defaults to None.
 
     Returns:
-        Tensor: ``(4^J, 4^J)`` in float64 on the CPU: a row for each
-        coefficient, a column for each pixel.
+        Tensor: ``(4^J, 4^J)``, a row for each coefficient, a column for each
+        pixel. It is not to be written to.
 
     Example:
-        >>> haar_matrix(1)[0]
-        tensor([0.5000, 0.5000, 0.5000, 0.5000], dtype=torch.float64)
+        >>> haar_matrix(torch.zeros(1), 1)[0]
+        tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
-    side = 2**levels
-    pixels = torch.eye(side**2, dtype=torch.float64, device='cpu')
-    low, high = wavedec2(pixels.view(-1, 1, side, side), levels)
-    return torch.cat([band.flatten(1) for band in (low, *high)], 1).T
+    counts = (True,) * (1 + 3 * levels) if counts is None else tuple(counts)
+    return _haar(levels, counts, *_place(like))
 
 
 def row_counts(levels: int) -> List[int]:
@@ -63,21 +66,18 @@ def row_counts(levels: int) -> List[int]:
     return [1, *(count for count in counts for _ in ORIENTATIONS)]
 
 
-def scaled_matrix(
-    like: Tensor, levels: int, scales: Iterable[float], repeats: int = 1
-) -> Tensor:
-    """The matrix with its rows scaled, on the device of ``like``.
+def of_rows(like: Tensor, levels: int, values: Iterable[float]) -> Tensor:
+    """One value for each band as one for each row of the matrix.
 
     Args:
         like (Tensor): Gives dtype and device.
         levels (int): Wavelet levels J.
-        scales (Iterable[float]): One for each of the 1 + 3J bands.
-        repeats (int): How often each row is there. Defaults to 1.
+        values (Iterable[float]): Of the 1 + 3J bands.
 
     Returns:
-        Tensor: ``(4^J, repeats, 4^J)``, which is not to be written to.
+        Tensor: ``(4^J,)``, which is not to be written to.
     """
-    return _scaled(levels, tuple(scales), repeats, *_place(like))
+    return _of_rows(levels, tuple(values), *_place(like))
 
 
 def mask_matrix(like: Tensor, levels: int, band_layout: str) -> Tensor:
@@ -123,21 +123,36 @@ def _place(like: Tensor) -> tuple:
     return like.dtype, like.device, getattr(like, 'fake_mode', None)
 
 
+def _exact(levels: int) -> Tensor:
+    side = 2**levels
+    pixels = torch.eye(side**2, dtype=torch.float64, device='cpu')
+    low, high = wavedec2(pixels.view(-1, 1, side, side), levels)
+    rows = torch.cat([band.flatten(1) for band in (low, *high)], 1).T
+    return (rows * side).round() / side  # without rounding errors
+
+
+@lru_cache(maxsize=64)
+def _haar(levels, counts, dtype, device, fake_mode) -> Tensor:
+    with torch.inference_mode(False):
+        bands = _exact(levels).split(row_counts(levels))
+        rows = torch.cat([band * c for band, c in zip(bands, counts)])
+        return rows.to(dtype).to(device)
+
+
 @lru_cache(maxsize=1024)
-def _scaled(levels, scales, repeats, dtype, device, fake_mode) -> Tensor:
+def _of_rows(levels, values, dtype, device, fake_mode) -> Tensor:
     with torch.inference_mode(False):
         rows = [
-            s for s, n in zip(scales, row_counts(levels)) for _ in range(n)
+            v for v, n in zip(values, row_counts(levels)) for _ in range(n)
         ]
         rows = torch.tensor(rows, dtype=torch.float64, device='cpu')
-        matrix = (rows[:, None] * haar_matrix(levels)).unsqueeze(1)
-        return matrix.repeat(1, repeats, 1).to(dtype).to(device)
+        return rows.to(dtype).to(device)
 
 
 @lru_cache(maxsize=64)
 def _mask_matrix(levels, band_layout, dtype, device, fake_mode) -> Tensor:
     with torch.inference_mode(False):
-        rows = haar_matrix(levels).split(row_counts(levels))
+        rows = _exact(levels).split(row_counts(levels))
         if band_layout == 'level':
             details = zip(*(rows[i::3] for i in (1, 2, 3)))
             rows = [rows[0], *(sum(three) for three in details)]

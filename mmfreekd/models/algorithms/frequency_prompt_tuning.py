@@ -112,10 +112,7 @@ class FrequencyPromptTuning(Proxy, BaseAlgorithm):
         if channels is None:
             channels, data_idx = self._find_channels(data_idx)
         elif data_idx is not None and min(_indices(data_idx)) < 0:
-            raise UsageError(
-                f'data_idx={data_idx} counts from the end, which needs the '
-                'number of levels: leave channels out, and it is found'
-            )
+            _, data_idx = self._find_channels(data_idx)
         self.data_idx = None if data_idx is None else _indices(data_idx)
         self.prompts = nn.ModuleList(
             FrequencyPrompt(c, choices.num_prompts, **choices.layout)
