@@ -3,6 +3,8 @@
 Write the scope out in configs: ``type='mmfreekd.FreeKDDistill'``.
 """
 
+from typing import Any
+
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
@@ -52,4 +54,34 @@ TRANSFORMS = Registry(
     locations=['mmfreekd.datasets'],
 )
 
-__all__ = ['HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'TASK_UTILS', 'TRANSFORMS']
+
+def type_name(cfg: dict) -> str:
+    """What a config builds, without its scope; '' if it does not say so.
+
+    In pure-Python configs a type is the class itself.
+    """
+    kind = cfg.get('type') or ''
+    return str(getattr(kind, '__name__', kind)).split('.')[-1]
+
+
+def dotted_types(cfg: Any) -> Any:
+    """A config with classes as ``'module.Class'``, which can be written."""
+    if isinstance(cfg, dict):
+        return {key: dotted_types(value) for key, value in cfg.items()}
+    if isinstance(cfg, (list, tuple)):
+        return type(cfg)(map(dotted_types, cfg))
+    if isinstance(cfg, type):
+        return f'{cfg.__module__}.{cfg.__qualname__}'
+    return cfg
+
+
+__all__ = [
+    'HOOKS',
+    'LOOPS',
+    'METRICS',
+    'MODELS',
+    'TASK_UTILS',
+    'TRANSFORMS',
+    'dotted_types',
+    'type_name',
+]

@@ -11,6 +11,7 @@ from .checkpoints.prompts import read_prompts
 from .errors import UsageError
 from .models.zoo import model_config
 from .presets import STAGE_1, resolve_preset, without_none
+from .registry import type_name
 
 MAX_ITERS = 2000
 # Adam's; MasKD tunes its tokens with it
@@ -69,7 +70,7 @@ def wanted_prompts(cfg: Config) -> Optional[Prompts]:
             )
         )
     for name, loss in (distiller.get('distill_losses') or {}).items():
-        if str(loss.get('type')).split('.')[-1] == 'FreeKDLoss':
+        if type_name(loss) == 'FreeKDLoss':
             record = distiller.loss_forward_mappings[name].t_feature
             found.append(
                 Prompts(
@@ -233,7 +234,7 @@ def _with_batches(teacher: Dict, data_preprocessor: Dict) -> Dict:
 
 def _schedule(cfg: Config, max_iters: int, lr: float) -> Dict:
     """Loops, optimiser and hooks of stage 1."""
-    amp = cfg.optim_wrapper.get('type') == 'AmpOptimWrapper'
+    amp = type_name(cfg.optim_wrapper) == 'AmpOptimWrapper'
     hooks = cfg.get('default_hooks') or {}
     interval = (hooks.get('logger') or {}).get('interval', 50)
     return dict(

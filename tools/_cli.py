@@ -107,11 +107,15 @@ def load_config(args: argparse.Namespace):
     Raises:
         UsageError: If there is no such config, or it cannot be read.
     """
+    from mmengine.device import get_device
+
     from mmfreekd.doctor.configs import read_config
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
+    if get_device() == 'cpu':
+        without_amp(cfg)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -138,6 +142,7 @@ def build_runner(cfg):
     Returns:
         mmengine.runner.Runner: The runner, or what ``runner_type`` names.
     """
+    from mmengine.device import get_device
     from mmengine.model import is_model_wrapper
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
@@ -145,7 +150,7 @@ def build_runner(cfg):
     from mmfreekd.checkpoints import refuse_foreign
     from mmfreekd.engine.hooks import FreeKDHook
 
-    if cfg.launcher != 'none':
+    if cfg.launcher != 'none' and get_device() == 'cpu':
         use_cpu_processes(cfg)
     runner = (
         RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
@@ -169,28 +174,51 @@ def use_cpu_processes(cfg) -> None:
     from datetime import timedelta
 
     import torch.distributed
-    from mmengine.device import get_device
     from mmengine.logging import print_log
 
-    if get_device() != 'cpu' or torch.distributed.is_initialized():
-        return
     if cfg.launcher != 'pytorch':
         raise UsageError(
             'without a GPU, several processes are started by '
             f'tools/dist_train.sh or tools/dist_test.sh, not by '
             f'--launcher {cfg.launcher}'
         )
-    dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})
-    timeout = timedelta(seconds=dist_cfg.get('timeout', 1800))
-    torch.distributed.init_process_group('gloo', timeout=timeout)
+    if not torch.distributed.is_initialized():  # not by an earlier stage
+        dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})
+        timeout = timedelta(seconds=dist_cfg.get('timeout', 1800))
+        torch.distributed.init_process_group('gloo', timeout=timeout)
+        if torch.distributed.get_rank() == 0:
+            print_log('No GPU: the processes talk through gloo, on the CPU.')
     wrapper = cfg.get('model_wrapper_cfg') or dict(
         type='MMDistributedDataParallel',
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
     cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
-    if torch.distributed.get_rank() == 0:
-        print_log('No GPU: the processes talk through gloo, on the CPU.')
+    if cfg.pop('sync_bn', None):
+        print_log('sync_bn is ignored: SyncBN works on GPUs only.')
+    without_sync_bn(cfg.model)
+
+
+def without_sync_bn(part) -> None:
+    """Take BN for SyncBN in a model's config; it synchronises GPUs only."""
+    if isinstance(part, (list, tuple)):
+        for item in part:
+            without_sync_bn(item)
+    elif isinstance(part, dict):
+        if part.get('type') == 'SyncBN':
+            part['type'] = 'BN'
+        for item in part.values():
+            without_sync_bn(item)
+
+
+def without_amp(cfg) -> None:
+    """Train in float32 where there is no GPU for mixed precision."""
+    wrapper = cfg.get('optim_wrapper') or {}
+    if wrapper.get('type') == 'AmpOptimWrapper':
+        print('No GPU: AmpOptimWrapper is replaced by OptimWrapper.')
+        wrapper['type'] = 'OptimWrapper'
+        for key in ('loss_scale', 'dtype', 'use_fp64'):
+            wrapper.pop(key, None)
 
 
 def run(main) -> None:

@@ -26,22 +26,6 @@ def parse_args(args=None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def test_student_alone(cfg) -> None:
-    """Let a distillation be its student, whose keys its checkpoints have.
-
-    Testing needs neither the teacher nor the prompts, nor their files.
-    """
-    from mmfreekd.models.zoo import model_config
-
-    kind = cfg.model.get('type')
-    if getattr(kind, '__name__', kind) in (
-        'mmfreekd.FreeKDDistill',
-        'FreeKDDistill',
-    ):
-        top = cfg.get('data_preprocessor')
-        cfg.model = model_config(cfg.model.architecture, 'architecture', top)
-
-
 def main() -> None:
     args = parse_args()
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
@@ -49,10 +33,13 @@ def main() -> None:
             '--out writes a pickle file, so its name ends in '
             f'.pkl or .pickle, but {args.out!r} was given'
         )
+    from mmfreekd.compat.inference import use_student
+
     cfg = load_config(args)
     cfg.load_from = need_checkpoint(args.checkpoint)
     cfg.resume = False
-    test_student_alone(cfg)
+    # a distillation is its student, which needs no teacher and no prompts
+    use_student(cfg)
     runner = build_runner(cfg)
     if args.out:
         from mmengine.evaluator import DumpResults

@@ -64,13 +64,15 @@ def enable_amp(cfg) -> None:
     """
     from mmengine.device import get_device
 
+    from mmfreekd.registry import type_name
+
     if get_device() == 'cpu':
         raise UsageError(
             '--amp needs a GPU, but none was found here. Train without --amp'
         )
     # MMRazor's SeparateOptimWrapperConstructor has one for each part
     wrapper = cfg.optim_wrapper.get('architecture', cfg.optim_wrapper)
-    kind = wrapper.get('type', 'OptimWrapper')
+    kind = type_name(wrapper) or 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise UsageError(
             '--amp works with optim_wrapper.type OptimWrapper, '

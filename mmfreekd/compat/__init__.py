@@ -5,7 +5,8 @@ against interfaces that torch 2 no longer has, so it does not import at all,
 and refuses any MMCV above 2.1.0. mmengine knows OpenMMLab's distributions
 only, and OneDL's mim its own. mmengine 0.10.7 cannot read the checkpoints
 that it writes since torch 2.6 loads with ``weights_only=True``, and loses one
-where a process is killed while it writes it. :func:`install` puts a finder on
+where a process is killed while it writes it. Inference APIs do not know
+distillations. :func:`install` puts a finder on
 ``sys.meta_path`` that patches each when it is first imported and imports
 nothing itself. Importing :mod:`mmfreekd` does so; ``python -m
 mmfreekd.compat --enable`` does it for every process of an environment, which
@@ -20,6 +21,7 @@ import sys
 from contextlib import contextmanager, nullcontext
 
 from .distributions import find_plugins, name_distributions
+from .inference import patch_functions, patch_inferencer
 from .mmengine_files import read_safely, remove_last, write_atomically
 
 RAZOR = 'mmrazor'
@@ -29,6 +31,9 @@ MMENGINE_CONFIG = 'mmengine.config.utils'
 MMENGINE_BACKEND = 'mmengine.fileio.backends.local_backend'
 MMENGINE_HOOK = 'mmengine.hooks.checkpoint_hook'
 MIM = 'mim.utils.utils'
+INFERENCER = 'mmengine.infer.infer'
+DETECTORS = 'mmdet.apis.inference'
+SEGMENTERS = 'mmseg.apis.inference'
 logger = logging.getLogger('mmfreekd')
 
 
@@ -85,6 +90,9 @@ class CompatFinder(importlib.abc.MetaPathFinder):
         MMENGINE_BACKEND: write_atomically,
         MMENGINE_HOOK: remove_last,
         MIM: find_plugins,
+        INFERENCER: patch_inferencer,
+        DETECTORS: patch_functions,
+        SEGMENTERS: patch_functions,
     }
 
     def find_spec(self, name, path=None, target=None):

@@ -52,10 +52,11 @@ def freeze_unreached(
     if not reached:
         return  # refused in the first iteration, with the reason
     named = [(n, p) for n, p in student.named_parameters() if p.requires_grad]
-    gradients = torch.autograd.grad(
-        sum(reached), [p for _, p in named], allow_unused=True
-    )
-    frozen = [name for (name, _), g in zip(named, gradients) if g is None]
+    student.zero_grad()
+    # unlike autograd.grad, it passes through with_cp=True
+    sum(reached).backward()
+    frozen = [name for name, parameter in named if parameter.grad is None]
+    student.zero_grad()
     for name, parameter in named:
         parameter.requires_grad_(name not in frozen)
     for recorder in distiller.student_recorders.recorders.values():

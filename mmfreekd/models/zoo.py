@@ -15,7 +15,7 @@ from mmengine.registry import DefaultScope
 
 from ..checkpoints import load_strictly
 from ..errors import UsageError
-from ..registry import MODELS
+from ..registry import MODELS, dotted_types
 
 
 def build_model(
@@ -80,6 +80,11 @@ def build_model(
 def _build_in_scope(model: dict, scope: Optional[str]) -> BaseModel:
     with DefaultScope.overwrite_default_scope(scope or 'mmengine'):
         if scope not in (None, 'mmengine'):
+            if find_spec(scope) is None:
+                raise UsageError(
+                    f'default_scope={scope!r} of a config is a package that '
+                    'is not installed. Install it, or take another model'
+                )
             import_module(f'{scope}.models')
         return MODELS.build(model)
 
@@ -141,11 +146,13 @@ def model_config(
         UsageError: If there is no such config.
     """
     if 'cfg_path' in cfg:
-        return _from_file(dict(cfg), who, data_preprocessor).model
+        return dotted_types(
+            _from_file(dict(cfg), who, data_preprocessor).model
+        )
     model = dict(cfg)
     if not model.get('data_preprocessor') and data_preprocessor:
         model['data_preprocessor'] = data_preprocessor
-    return model
+    return dotted_types(model)
 
 
 def _from_file(
@@ -180,7 +187,7 @@ def read_config(path: str, who: str) -> Config:
         )
     try:
         return get_config(path) if package else Config.fromfile(path)
-    except (OSError, AssertionError, ValueError) as error:
+    except Exception as error:  # the file is a program
         raise UsageError(
             f'{who}: there is no config {path!r}, or it cannot be read '
             f'({error}). Give a path (working directory {Path.cwd()}), or '

@@ -31,6 +31,7 @@ def runner(tuning, tmp_path):
         model=tuning,
         work_dir=str(tmp_path),
         iter=20,
+        max_iters=20,
         logger=logging.getLogger('test'),
         message_hub=MessageHub.get_instance(str(tmp_path)),
     )

@@ -75,7 +75,7 @@ def test_a_metric_that_nobody_gives(runner):
 
 def test_without_validation(runner):
     runner.val_loop = None
-    with pytest.raises(UsageError, match='needs val_dataloader'):
+    with pytest.raises(UsageError, match='set val_dataloader'):
         start(runner, acc=0.5)
 
 

@@ -171,7 +171,7 @@ def test_trains_the_student_alone(build, batch):
 def test_reaches_the_head_and_the_backbone(build, batch):
     model = build(calculate_student_loss=False).train()
     losses = losses_of(model, batch)
-    assert losses.keys() == {'distill.loss_freekd', KEY}
+    assert losses.keys() == {'distill.loss_freekd', KEY, 'student.loss_idle'}
     losses[KEY].backward()
     student = model.student
     for weight in (

@@ -257,6 +257,8 @@ class FreeKDDistill(Proxy, SingleTeacherDistill):
                 data_samples,
                 mode=self._teacher_mode,
             )
+        if not self._is_checked:
+            distiller.check_deliveries()
 
     def _student_losses(
         self,

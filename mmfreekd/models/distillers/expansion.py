@@ -4,6 +4,7 @@ from math import log2
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from ...errors import UsageError
+from ...registry import type_name
 from ..probe import Probed
 
 # the names in the written-out config, to which further losses can refer
@@ -53,7 +54,7 @@ def expand(
     if s_shapes != t_shapes or CONNECTOR in connectors:
         s_feature['connector'] = CONNECTOR
         own = connectors.get(CONNECTOR) or dict(type=ALIGN)
-        if own['type'] == ALIGN:
+        if type_name(own) == ALIGN.split('.')[-1]:
             own = dict(
                 dict(
                     in_channels=[shape[0] for shape in s_shapes],

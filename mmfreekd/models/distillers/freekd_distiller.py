@@ -179,6 +179,16 @@ class FreeKDDistiller(ConfigurableDistiller):
                 ).source
                 yield source, tensors_of(self.get_record(**plain))
 
+    def check_deliveries(self) -> None:
+        """Raise ``UsageError`` if the teacher delivered nothing."""
+        for name, delivery in self.deliveries.deliveries.items():
+            if not delivery.data_queue:
+                raise UsageError(
+                    f'distill_deliveries.{name} has no effect: the teacher '
+                    'does not call that function. Remove it, or name the '
+                    'module in which the teacher looks it up'
+                )
+
     def check_first_batch(self, losses: Dict[str, Tensor]) -> None:
         """Raise ``UsageError`` if a loss cannot train the student.
 
