@@ -53,9 +53,8 @@ FEATURES = {
 }
 QUICK_FEATURES = {'quick': (16, ((26, 38), (13, 19)))}
 PAIRS = (
-    'freekd/mmdet/freekd-paper_neck_retinanet_r101_retinanet_r50_2x_coco.py',
-    'freekd/mmseg/freekd_backbone_pspnet_r101_pspnet_r18_40k_'
-    'cityscapes-512x512.py',
+    'freekd/mmdet/freekd_retinanet_r101_r50_2x_coco.py',
+    'freekd/mmseg/freekd_pspnet_r101_r18_40k_cityscapes-512x512.py',
 )
 QUICK_PAIRS = ('demo/freekd_neck_reppoints_r18w32_reppoints_r18w8_shapes.py',)
 
