@@ -26,17 +26,30 @@ def parse_args(args=None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def student_alone(cfg) -> None:
+def student_alone(cfg) -> bool:
     """Let a distillation be its student, whose keys its checkpoints have.
 
     Testing needs neither the teacher nor the prompts, nor their files.
+
+    Returns:
+        bool: Whether the config is one of a distillation.
     """
     from mmfreekd.models.zoo import model_config
     from mmfreekd.registry import type_name
 
-    if type_name(cfg.model) == 'FreeKDDistill':
-        top = cfg.get('data_preprocessor')
-        cfg.model = model_config(cfg.model.architecture, 'architecture', top)
+    if type_name(cfg.model) != 'FreeKDDistill':
+        return False
+    top = cfg.get('data_preprocessor')
+    cfg.model = model_config(cfg.model.architecture, 'architecture', top)
+    return True
+
+
+def take_version_1(model) -> None:
+    """Take distillations of version 1, before it is seen what matches."""
+    from mmfreekd.models.algorithms.freekd_distill import without_prefix
+
+    handle = model._register_load_state_dict_pre_hook(without_prefix, True)
+    model._load_state_dict_pre_hooks.move_to_end(handle.id, last=False)
 
 
 def main() -> None:
@@ -47,10 +60,15 @@ def main() -> None:
             f'.pkl or .pickle, but {args.out!r} was given'
         )
     cfg = load_config(args)
+    from mmengine.model import is_model_wrapper
+
     cfg.load_from = need_checkpoint(args.checkpoint)
     cfg.resume = False
-    student_alone(cfg)
+    is_distillation = student_alone(cfg)
     runner = build_runner(cfg)
+    if is_distillation:
+        model = runner.model
+        take_version_1(model.module if is_model_wrapper(model) else model)
     if args.out:
         from mmengine.evaluator import DumpResults
 
