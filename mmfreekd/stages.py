@@ -11,7 +11,7 @@ from .checkpoints.prompts import read_prompts
 from .errors import UsageError
 from .models.zoo import model_config
 from .presets import STAGE_1, resolve_preset, without_none
-from .registry import type_name
+from .registry import dotted_types, type_name
 
 MAX_ITERS = 2000
 # Adam's; MasKD tunes its tokens with it
@@ -182,7 +182,7 @@ def tuning_config(cfg: Config, prompts: Prompts) -> Config:
     tuning.model = dict(
         type='mmfreekd.FrequencyPromptTuning',
         architecture=_with_batches(
-            cfg.model.teacher, _batches_of(student, teacher)
+            dotted_types(cfg.model.teacher), _batches_of(student, teacher)
         ),
         source=prompts.source,
         data_idx=prompts.data_idx,

@@ -26,6 +26,14 @@ def parse_args(args=None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
+def take_version_1(model) -> None:
+    """Take distillations of version 1, before it is seen what matches."""
+    from mmfreekd.models.algorithms.freekd_distill import without_prefix
+
+    handle = model._register_load_state_dict_pre_hook(without_prefix, True)
+    model._load_state_dict_pre_hooks.move_to_end(handle.id, last=False)
+
+
 def main() -> None:
     args = parse_args()
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
@@ -33,14 +41,19 @@ def main() -> None:
             '--out writes a pickle file, so its name ends in '
             f'.pkl or .pickle, but {args.out!r} was given'
         )
+    from mmengine.model import is_model_wrapper
+
     from mmfreekd.compat.inference import use_student
 
     cfg = load_config(args)
     cfg.load_from = need_checkpoint(args.checkpoint)
     cfg.resume = False
-    # a distillation is its student, which needs no teacher and no prompts
-    use_student(cfg)
+    # the student needs no teacher and no prompts, nor their files
+    is_distillation = use_student(cfg)
     runner = build_runner(cfg)
+    if is_distillation:
+        model = runner.model
+        take_version_1(model.module if is_model_wrapper(model) else model)
     if args.out:
         from mmengine.evaluator import DumpResults
 

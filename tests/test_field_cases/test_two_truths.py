@@ -11,9 +11,11 @@ import torch
 from mmengine.runner import Runner
 from torch.testing import assert_close
 
+from mmfreekd.checkpoints import refuse_foreign
 from mmfreekd.engine.hooks import FreeKDHook
 from mmfreekd.engine.hooks.freekd_hook import report_start
 from mmfreekd.models.zoo import build_model, load_teacher
+from mmfreekd.registry import MODELS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 
@@ -50,14 +52,28 @@ def test_the_student_scores_the_same_wherever_it_is(cfg):
 
 
 def test_testing_needs_neither_teacher_nor_prompts(cfg):
-    from test import student_alone
+    from mmfreekd.compat.inference import use_student
 
     cfg.model.teacher_ckpt = 'is/gone.pth'
     cfg.model.distiller.preset.num_prompts = 2
     cfg.model.distiller.prompt_ckpt = 'is/gone.pth'
     own = copy.deepcopy(cfg.model.architecture)
-    student_alone(cfg)
+    assert use_student(cfg) and not use_student(cfg)
     assert cfg.model == own
+
+
+def test_testing_takes_distillations_of_version_1():
+    from test import take_version_1
+
+    model = MODELS.build(tiny_models.retinanet())
+    weights = {
+        f'architecture.{key}': torch.full_like(value, 2)
+        for key, value in model.state_dict().items()
+    }
+    refuse_foreign(model)
+    take_version_1(model)
+    model.load_state_dict(weights)
+    assert all(p.eq(2).all() for p in model.parameters())
 
 
 def test_weights_that_are_given_twice(distill, caplog):
