@@ -70,6 +70,8 @@ print(MODELS.build(dict(type='mmfreekd.FreeKDLoss', channels=4)).channels)
 
 # what we import of MMRazor 1.0.0, which nobody maintains
 FROM_MMRAZOR = """
+from mmrazor.engine.hooks import StopDistillHook
+from mmrazor.engine.runner import SingleTeacherDistillValLoop
 from mmrazor.models.algorithms import BaseAlgorithm, SingleTeacherDistill
 from mmrazor.models.architectures.connectors import MGDConnector
 from mmrazor.models.architectures.connectors.base_connector import (
@@ -117,11 +119,10 @@ def test_configs_of_the_installed_stack_are_found(scope):
     assert (found / '.mim/model-index.yml').is_file()
 
 
-@pytest.mark.parametrize('package', ['mmrazor', 'packaging'])
-def test_mim_finds_packages_of_others(package):
+def test_mim_finds_packages_of_others():
     utils = pytest.importorskip('mim.utils.utils')
     compat.find_plugins(utils)
-    assert Path(utils.get_installed_path(package)).name == package
+    assert Path(utils.get_installed_path('mmrazor')).name == 'mmrazor'
 
 
 @pytest.mark.parametrize(

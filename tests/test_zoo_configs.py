@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,8 +14,6 @@ from test_configs import CONFIGS, PAIRS, name
 
 from mmfreekd.presets import resolve_preset
 
-PACKAGES = dict(mmdet='mmdet', mmseg='mmsegmentation')
-
 
 @cache
 def config(path: Path) -> Config:
@@ -26,7 +24,7 @@ def config(path: Path) -> Config:
 @cache
 def zoo(package: str, folder: str) -> dict:
     """The models of an installed package's metafile, by config."""
-    root = Path(distribution(PACKAGES[package]).locate_file(package)) / '.mim'
+    root = Path(find_spec(package).origin).parent / '.mim'
     (metafile,) = (root / 'configs' / folder).glob('metafile.y*ml')
     models = yaml.safe_load(metafile.read_text())['Models']
     return {model['Config']: model for model in models}

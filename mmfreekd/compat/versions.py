@@ -6,7 +6,7 @@ VBTI maintains as OneDL. ``mmfreekd.registry`` refuses known breaks at import;
 """
 
 import re
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from typing import Callable, Dict, List, Optional, Tuple
 
 from ..errors import UsageError
@@ -46,8 +46,8 @@ FIX_SETUPTOOLS = "pip install 'setuptools>=77,<82'"
 def installed(distribution: str) -> Optional[str]:
     """The version of an installed distribution, None if there is none."""
     try:
-        return version(distribution)
-    except PackageNotFoundError:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return None
 
 

@@ -88,6 +88,7 @@ class BlockForm(NamedTuple):
         shares (Tensor): m, ``(N * L, 1, 4^J)``, or ``(4^J,)`` for all blocks.
         levels (int): Wavelet levels J.
         penalty (str): ``'l1'`` or ``'mse'``.
+        low_band (bool): Whether the low band counts.
         normalize (bool): Whether the channels are normalised first.
     """
 
@@ -95,6 +96,7 @@ class BlockForm(NamedTuple):
     shares: Tensor
     levels: int
     penalty: str
+    low_band: bool
     normalize: bool
 
     def values(
@@ -189,9 +191,7 @@ class BlockForm(NamedTuple):
         )
         torch.sub(blocks, corner, out=rest)
         coefficients = rest.flatten(4).flatten(0, 2) @ self.matrix.T
-        low = coefficients[..., 0].view(blocks.shape[:4])
-        # a constant is worth the sum of a row, 2^J, or 0 if it does not count
-        low.addcmul_(
-            corner[..., 0, 0], self.matrix[0, 0], value=4**self.levels
-        )
+        if self.low_band:  # a constant is worth the sum of a row, 2^J
+            low = coefficients[..., 0].view(blocks.shape[:4])
+            low.add_(corner[..., 0, 0], alpha=2**self.levels)
         return coefficients

@@ -46,6 +46,7 @@ def distance(
         _shares(s, t, task, factors),
         task.switches.levels,
         penalty,
+        bool(factors[0]),
         task.switches.normalize,
     )
     return with_gradient_by_hand(s, t, weights, form, plain)
@@ -75,13 +76,19 @@ def _suits(t: Tensor, task: Task) -> bool:
 
 
 def _shares(
-    s: Tensor, t: Tensor, task: Task, factors: Sequence[float]
+    s: Tensor, t: Tensor, task: Task, given: Sequence[float]
 ) -> Tensor:
     """What each coefficient of a block counts, see :class:`.BlockForm`."""
     switches, masks = task.switches, task.blocks(s, t)
-    factors = of_rows(s, switches.levels, factors)
+    factors = of_rows(s, switches.levels, given)
     if masks is None:
         return factors
-    # (4^J, N * L, T) -> (4^J, N * L) -> (N * L, 1, 4^J)
-    masks = PROMPT_REDUCTIONS[switches.prompt_reduction](masks, dim=2)
-    return torch.mul(masks.T, factors).unsqueeze(1)
+    num_prompts, reduction = masks.size(2), switches.prompt_reduction
+    if reduction == 'max' and num_prompts > 1:
+        masks = PROMPT_REDUCTIONS[reduction](masks, dim=2, keepdim=True)
+        num_prompts = 1
+    elif reduction == 'mean':
+        factors = of_rows(s, switches.levels, [f / num_prompts for f in given])
+    # (4^J, N * L, T) @ (4^J, T, 1), rows last: (N * L, 1, 4^J)
+    of_prompts = factors.view(-1, 1, 1).expand(-1, num_prompts, 1)
+    return torch.bmm(masks, of_prompts).permute(1, 2, 0)

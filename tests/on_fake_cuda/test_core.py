@@ -150,7 +150,7 @@ def pyramid():
 
 
 @pytest.mark.parametrize('auto', AUTOCAST)
-@pytest.mark.parametrize('gate', ['preset', dict(hidden_channels=4)])
+@pytest.mark.parametrize('gate', [None, dict(hidden_channels=4)])
 @pytest.mark.parametrize('preset', PRESETS)
 def test_the_loss_behind_a_connector(preset, gate, auto):
     students, teachers = pyramid(), pyramid()

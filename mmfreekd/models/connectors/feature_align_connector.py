@@ -8,7 +8,12 @@ from torch import Tensor, nn
 
 from ...errors import UsageError
 from ...registry import MODELS
-from ..pyramid import Feature, channels_per_level, pyramid_levels
+from ..pyramid import (
+    Feature,
+    channels_per_level,
+    map_sizes,
+    pyramid_levels,
+)
 
 Size = Tuple[int, int]
 
@@ -82,15 +87,25 @@ class FeatureAlignConnector(BaseConnector):
             projection(level)
             for projection, level in zip(self.projections, levels)
         )
-        if sizes is not None and len(sizes) == len(out):
-            out = tuple(resized(x, size) for x, size in zip(out, sizes))
-        return out[0] if isinstance(feature, Tensor) else out
+        out = out[0] if isinstance(feature, Tensor) else out
+        return out if sizes is None else resized(out, sizes)
 
     forward_train = forward
 
 
-def resized(x: Tensor, size: Size) -> Tensor:
-    """A feature ``(N, C, H, W)`` in another size, where it differs."""
-    if tuple(x.shape[-2:]) == tuple(size):
-        return x
-    return F.interpolate(x, size, mode='bilinear', align_corners=False)
+def resized(feature: Feature, sizes: Sequence[Size]) -> Feature:
+    """A feature in other sizes, one ``(H, W)`` per pyramid level.
+
+    What has another number of levels, or is no feature map, is left to the
+    loss.
+    """
+    levels = [feature] if isinstance(feature, Tensor) else feature
+    if map_sizes(feature) in (None, [tuple(size) for size in sizes]) or (
+        len(levels) != len(sizes)
+    ):
+        return feature
+    out = tuple(
+        F.interpolate(x, size, mode='bilinear', align_corners=False)
+        for x, size in zip(levels, sizes)
+    )
+    return out[0] if isinstance(feature, Tensor) else out

@@ -21,7 +21,11 @@ from torch import Tensor, nn
 
 from ...errors import UsageError
 from ...registry import MODELS
-from ..connectors import FeatureAlignConnector
+from ..connectors.feature_align_connector import (
+    FeatureAlignConnector,
+    resized,
+)
+from ..losses import FreeKDLoss
 from ..losses.foreign import guarded
 from ..probe import probe
 from ..pyramid import map_sizes, tensors_of
@@ -241,7 +245,8 @@ class FreeKDDistiller(ConfigurableDistiller):
 
         Returns:
             dict: Its arguments. A student's feature that goes through a
-            connector has the size of the teacher's.
+            ``FeatureAlignConnector`` or to a ``FreeKDLoss`` has the size of
+            the teacher's.
         """
         mapping = self.loss_forward_mappings[name]
         teachers = {
@@ -252,12 +257,15 @@ class FreeKDDistiller(ConfigurableDistiller):
         sizes = None
         if len(teachers) == 1:
             sizes = map_sizes(*teachers.values())
-        return {
+        inputs = {
             key: teachers[key]
             if key in teachers
             else self.get_record(**record, sizes=sizes)
             for key, record in mapping.items()
         }
+        if sizes and isinstance(self.distill_losses[name], FreeKDLoss):
+            inputs['s_feature'] = resized(inputs['s_feature'], sizes)
+        return inputs
 
     def teacher_sources(self) -> Dict[str, int]:
         """The teacher's layers that are recorded, and how often each runs.
