@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -57,15 +58,13 @@ class Results:
 
 def made_by() -> Dict[str, str]:
     """What makes a row: commit, command, date and versions."""
-    from importlib.metadata import version
-
     commit = subprocess.run(
         ['git', '-C', Path(__file__).parent, 'describe', '--always']
         + ['--exclude=*', '--dirty'],
         capture_output=True,
         text=True,
     )
-    packages = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmsegmentation')
+    packages = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmrazor')
     return dict(
         commit=commit.stdout.strip() or 'unknown',
         command=' '.join(
@@ -74,7 +73,7 @@ def made_by() -> Dict[str, str]:
         ),
         date=date.today().isoformat(),
         versions=' '.join(
-            f'{name} {Version(version(name)).base_version}'
-            for name in (*packages, 'mmrazor')
+            f'{name} {Version(import_module(name).__version__).base_version}'
+            for name in packages
         ),
     )

@@ -291,7 +291,9 @@ def test_a_command_that_is_stopped_keeps_the_results_of_what_runs(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode
-    assert sorted(out.split()) == [b'a', b'b']
+    # imports may print as well
+    done = [word for word in out.split() if len(word) == 1]
+    assert sorted(done) == [b'a', b'b']
     assert len([*tmp_path.glob('*_runs')]) == 2
 
 

@@ -21,7 +21,7 @@ SPLITS = dict(train=24, val=16, test=33)
 # in Cityscapes format, two images per split, 30 corrupted test images
 PIXELS = dict(
     plain='233c50e4fe0240ed0dd839d393394d9ae8370190799d3a631b3df09aa57143d5',
-    textured='62235307a091e46eaac217b746ff7aee69ae102fb43bf5cc13ff7fc89d170a49',
+    textured='361f852743614d1825d834e2e95eb5c19a47a7935ea039c1bf69cdc6f8ca1c18',
 )
 
 
