@@ -11,7 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from runs import FREEKD, ROOT, config_path
+from torch import nn
+
+from mmfreekd.checkpoints.prompts import save_prompts
+from mmfreekd.models import FrequencyPrompt
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +25,7 @@ CONFIG = """
 _base_ = {base!r}
 custom_imports = dict(imports=['loss_dump'])
 custom_hooks = [dict(type='mmengine.LossDumpHook')]
-model = dict(architecture=dict(
+model = dict(distiller=dict(prompt_ckpt='prompts.pth'), architecture=dict(
     backbone=dict(norm_eval=True),
     decode_head=dict(norm_cfg=None, dropout_ratio=0,
                      loss_decode=dict(class_weight=None)),
@@ -45,6 +50,10 @@ def environment(monkeypatch):
 
 
 def write_config(workspace, batch: int) -> Path:
+    # the same for all, instead of a stage 1 of each
+    torch.manual_seed(0)
+    prompts = nn.ModuleList([FrequencyPrompt(256)])
+    save_prompts(prompts, str(workspace.path / 'prompts.pth'))
     path = workspace.path / f'batch_{batch}.py'
     path.write_text(
         CONFIG.format(base=config_path(FREEKD['pspnet']), batch=batch)
