@@ -10,6 +10,7 @@ are powers of two: a coefficient that is zero is so exactly, and has no sign.
 from typing import Callable, NamedTuple, Optional, Tuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .haar import block_view, padded_size
@@ -117,12 +118,13 @@ class BlockForm(NamedTuple):
         if self.normalize:
             mean, scale = channel_moments(s)
             s, t = (s - mean) * scale, normalize_channels(t)
-        blocks = block_view(self._pad(s, t), 2**self.levels)
+        difference = self._pad(s, t)
         if self.penalty == 'l1':
-            coefficients = self._exact_zeros(blocks)
+            coefficients = self._exact_zeros(difference)
             slope = coefficients.sgn().mul_(self.shares)
         else:
             # (N, h, w, C, side, side) -> (N * L, C, 4^J)
+            blocks = block_view(difference, 2**self.levels)
             coefficients = blocks.flatten(4).flatten(0, 2) @ self.matrix.T
             slope = coefficients * self.shares
         if weights is None:
@@ -178,20 +180,23 @@ class BlockForm(NamedTuple):
         torch.sub(s, t, out=difference[..., :height, :width])
         return difference
 
-    def _exact_zeros(self, blocks: Tensor) -> Tensor:
-        """K x of :func:`.haar.block_view`, ``(N * L, C, 4^J)``.
+    def _exact_zeros(self, difference: Tensor) -> Tensor:
+        """K x of the blocks of a map, ``(N * L, C, 4^J)``.
 
         Rounding must not give a sign to the details of a constant, such as
         the padding of a batch: they are made of what differs from the block's
         first pixel, and are 0 if nothing does.
         """
+        side = 2**self.levels
+        blocks = block_view(difference, side)
         corner = blocks[..., :1, :1]
         rest = torch.empty(
             blocks.shape, dtype=blocks.dtype, device=blocks.device
         )
         torch.sub(blocks, corner, out=rest)
         coefficients = rest.flatten(4).flatten(0, 2) @ self.matrix.T
-        if self.low_band:  # a constant is worth the sum of a row, 2^J
-            low = coefficients[..., 0].view(blocks.shape[:4])
-            low.add_(corner[..., 0, 0], alpha=2**self.levels)
+        if self.low_band:  # of the block itself: its mean, times 2^J
+            means = F.avg_pool2d(difference, side).permute(0, 2, 3, 1)
+            low = coefficients[..., 0].view(means.shape)
+            torch.mul(means, side, out=low)
         return coefficients

@@ -142,7 +142,7 @@ def test_the_l1_loss_of_pytorch(count):
 # before the blocks: 1145 to 1450 launches and 79 to 118 passes
 @pytest.mark.parametrize(
     'preset, launches, passes',
-    [('official', 87, 24), ('paper', 92, 24), ('recommended', 152, 34)],
+    [('official', 87, 24), ('paper', 97, 25), ('recommended', 152, 34)],
 )
 def test_the_operators(count, preset, launches, passes):
     found = count(masked(preset))
@@ -169,7 +169,7 @@ def test_the_kernels(count, monkeypatch, preset, launches, passes):
 def test_the_whole_loss(count):
     loss = move(FreeKDLoss([CHANNELS] * len(SIZES), preset='paper'))
     # position weights and their relations as well
-    assert count(loss)[0] <= 209
+    assert count(loss)[0] <= 214
 
 
 @pytest.mark.parametrize(
