@@ -7,13 +7,13 @@ import pytest
 import torch
 from runs import (
     FREEKD,
-
-from mmfreekd.compat.versions import installed
     ROOT,
     STUDENTS,
     config_path,
     train_command,
 )
+
+from mmfreekd.compat.versions import installed
 
 TASKS = ('reppoints', 'pspnet')
 pytestmark = pytest.mark.slow
