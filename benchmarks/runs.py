@@ -140,7 +140,7 @@ def build_runner(cfg: Config, folder: Path, resume: bool = False):
     """
     from mmengine.runner import Runner
 
-    from mmfreekd.resume import latest_checkpoint
+    from mmfreekd.checkpoints.resuming import latest_checkpoint
 
     from . import models  # noqa: F401  registers them
 
